@@ -1,0 +1,42 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: help demo test lint format docs lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo: $(INSTALLED) ## one whole job on embedded AWS, GitHub and runner; SCENARIO=name plays another
+	$(BIN)/runs-fleet-agent demo $(if $(SCENARIO),--scenario $(SCENARIO))
+
+test: $(INSTALLED) ## all tests but the slow fault runs
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(INSTALLED) ## ruff, format check, mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## ruff's formatter and its safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(INSTALLED) ## write the generated tables of the README
+	$(BIN)/python docs/generate.py
+
+lock: $(INSTALLED) ## resolve requirements/*.in anew, with hashes
+	$(COMPILE) --upgrade requirements/run.in -o requirements/run.txt
+	$(COMPILE) --upgrade requirements/dev.in -o requirements/dev.txt
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("runs-fleet-agent needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m agent`."""
+
+from agent.cli import entry_point
+
+entry_point()

@@ -1,0 +1,1 @@
+"""The runner's archive: fetching it, unpacking it safely, putting the runner in its place."""

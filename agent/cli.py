@@ -1,0 +1,83 @@
+"""The commands (contract section 1). Each imports what it needs only when it is called: `run` must start at once."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent import __version__
+
+DESCRIPTION = "Takes an EC2 instance through one GitHub Actions job and ends it."
+STATE_DIR = "/var/lib/runs-fleet"
+
+
+def entry_point() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit status; results go to stdout, words for people to stderr."""
+    given = _parser().parse_args(arguments)
+    status: int = given.command(given)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("runs-fleet-agent", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="take this instance through one job and end it")
+    run.set_defaults(command=_run)
+
+    demo = commands.add_parser(
+        "demo", help="the same against an embedded AWS, GitHub and runner, with a report"
+    )
+    demo.add_argument("--scenario", default="job", metavar="NAME", help="what happens; see --list")
+    demo.add_argument("--list", action="store_true", help="list the scenarios and exit")
+    demo.add_argument("--keep", action="store_true", help="keep the working directory")
+    demo.set_defaults(command=_demo)
+
+    end = commands.add_parser("end", help="end this instance now: finish what is owed, terminate")
+    end.add_argument("--after-flow", action="store_true", help=argparse.SUPPRESS)
+    end.add_argument("--stopped-by", help=argparse.SUPPRESS)
+    end.set_defaults(command=_end)
+
+    status = commands.add_parser("status", help="print what the journal knows")
+    status.add_argument("--json", action="store_true", help="as one JSON object")
+    status.set_defaults(command=_status)
+    return parser
+
+
+def _run(_given: argparse.Namespace) -> int:
+    from agent.guardian.supervise import supervise
+
+    return supervise(os.environ, _state_dir())
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from agent.demo.main import demo
+
+    return demo(given.scenario, list_only=given.list, keep=given.keep)
+
+
+def _end(given: argparse.Namespace) -> int:
+    from agent.guardian.end import end
+
+    return end(os.environ, after_flow=given.after_flow, stopped_by=given.stopped_by)
+
+
+def _status(given: argparse.Namespace) -> int:
+    from agent import status
+
+    path = _state_dir() / "journal.jsonl"
+    print(status.as_json(path) if given.json else status.as_text(path))
+    return 0
+
+
+def _state_dir() -> Path:
+    """As the settings have it, without the third-party modules that reading them takes; an unusable one by default."""
+    given = Path(os.environ.get("RUNS_FLEET_STATE_DIR") or STATE_DIR)
+    return given if given.is_absolute() and given != Path("/") else Path(STATE_DIR)

@@ -1,0 +1,1 @@
+"""The EC2 instance itself: its metadata, its termination, its power switch."""

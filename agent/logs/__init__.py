@@ -1,0 +1,1 @@
+"""From the files that the runner and the agent write to CloudWatch Logs."""

@@ -1,0 +1,128 @@
+"""What one stream still has to send: read ahead from its files as far as memory allows."""
+
+import threading
+from collections import deque
+from pathlib import Path
+
+from agent.clock import Clock
+from agent.logs.batch import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_EVENTS,
+    Event,
+    Timestamps,
+    events,
+    next_batch,
+)
+from agent.logs.source import Directory, Source
+from agent.redact import Redactor
+
+MAX_AHEAD_BYTES = 2 * MAX_BATCH_BYTES
+"""How far the files are read ahead of what CloudWatch took; the rest waits on the disk."""
+MAX_AHEAD_EVENTS = 2 * MAX_BATCH_EVENTS
+_READ_BYTES = 64 * 1024
+
+
+class Backlog:
+    """The files of one stream and the events read from them, in order. Safe to use from several threads."""
+
+    def __init__(self, *, clock: Clock, redactor: Redactor) -> None:
+        """Follows nothing yet."""
+        self._clock = clock
+        self._redactor = redactor
+        self._lock = threading.Lock()
+        self._sources: list[Source] = []
+        self._directories: list[Directory] = []
+        self._pending: deque[Event] = deque()
+        self._pending_bytes = 0
+        self._oldest_at = 0.0
+        self._timestamps = Timestamps()
+
+    def follow(self, source: Source) -> None:
+        """Adds a file; one that is followed already stays as it is."""
+        with self._lock:
+            if all(source.path != each.path for each in self._sources):
+                self._sources.append(source)
+
+    def follow_directory(self, directory: Directory) -> None:
+        """Adds every file of the directory, also those that appear later."""
+        with self._lock:
+            self._directories.append(directory)
+
+    def take(self, path: Path) -> Source | None:
+        """Gives a file away; the lines it holds so far stay here, as far as memory allows."""
+        with self._lock:
+            for source in self._sources:
+                if source.path == path:
+                    self._read(source, MAX_AHEAD_BYTES, final=False)
+                    self._sources.remove(source)
+                    return source
+        return None
+
+    def fill(self, *, final: bool) -> bool:
+        """Reads ahead; true when every file was read to its end.
+
+        Args:
+            final: nobody writes any more: last lines without an end are lines too.
+        """
+        with self._lock:
+            for directory in self._directories:
+                self._sources.extend(directory.new_sources())
+            unread = list(self._sources)
+            while unread and not self.is_full:
+                unread = [each for each in unread if not self._read(each, _READ_BYTES, final=final)]
+            return not unread
+
+    def next_batch(self) -> tuple[Event, ...]:
+        """What one call to CloudWatch takes; it stays in the backlog until it is forgotten."""
+        with self._lock:
+            return next_batch(self._pending)
+
+    def forget(self, batch: tuple[Event, ...]) -> None:
+        """Takes the batch that `next_batch` gave off the list."""
+        with self._lock:
+            for event in batch:
+                self._pending.popleft()
+                self._pending_bytes -= event.size_bytes
+            self._oldest_at = self._clock.monotonic()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._pending
+
+    @property
+    def is_full(self) -> bool:
+        """As much is held as memory allows."""
+        return self._pending_bytes >= MAX_AHEAD_BYTES or len(self._pending) >= MAX_AHEAD_EVENTS
+
+    @property
+    def holds_a_whole_batch(self) -> bool:
+        return self._pending_bytes >= MAX_BATCH_BYTES or len(self._pending) >= MAX_BATCH_EVENTS
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long the oldest line has been waiting."""
+        return self._clock.monotonic() - self._oldest_at if self._pending else 0.0
+
+    def lines_left(self) -> int:
+        """Lines waiting here or still unread in the files."""
+        with self._lock:
+            waiting = sum(each.end_offset is not None for each in self._pending)
+            return waiting + sum(source.tail.lines_left() for source in self._sources)
+
+    def _read(self, source: Source, ahead_bytes: int, *, final: bool) -> bool:
+        """Reads one file until it is at its end or far enough ahead; true when it was at its end."""
+        before = self._pending_bytes
+        while not self.is_full and self._pending_bytes - before < ahead_bytes:
+            lines = source.tail.read(limit_bytes=_READ_BYTES, final=final)
+            if not lines:
+                return True
+            if not self._pending:
+                self._oldest_at = self._clock.monotonic()
+            now = self._clock.utc()
+            for line in lines:
+                text = source.prefix + self._redactor.mask(line.text)
+                moment = self._timestamps.of(line.text, now)
+                for event in events(moment, text, source.path, line.end_offset):
+                    self._pending.append(event)
+                    self._pending_bytes += event.size_bytes
+        return False

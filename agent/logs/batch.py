@@ -1,0 +1,108 @@
+"""Log events, and how many of them one PutLogEvents call takes."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+# AWS: PutLogEvents, API reference.
+MAX_BATCH_BYTES = 1_048_576
+MAX_BATCH_EVENTS = 10_000
+MAX_SPAN_MS = 24 * 3600 * 1000
+EVENT_OVERHEAD_BYTES = 26
+# 1 MB since 2025 and 256 KB before; the lower one, with the overhead inside, holds everywhere.
+MAX_MESSAGE_BYTES = 256 * 1024 - EVENT_OVERHEAD_BYTES
+
+_CLOCK_JUMP_MS = 3600 * 1000
+_CONTINUATION = 0b1000_0000
+"""UTF-8: the upper two bits of every byte of a character but the first."""
+_MOMENT = re.compile(
+    r"\[?(?P<day>\d{4}-\d\d-\d\d)[ T](?P<time>\d\d:\d\d:\d\d(?:\.\d{3})?)Z", re.ASCII
+)
+
+
+class Event(NamedTuple):
+    """One event for CloudWatch, and which line of which file it ends; a tuple, because there are millions."""
+
+    timestamp_ms: int
+    message: str
+    size_bytes: int
+    """As CloudWatch counts: the message in UTF-8 and 26 bytes."""
+    path: Path
+    end_offset: int | None
+    """Bytes of the file that have been sent with this event; None when the line goes on in the next one."""
+
+
+def events(timestamp_ms: int, text: str, path: Path, end_offset: int) -> Iterator[Event]:
+    """The events of one line: one, or several when it is longer than an event may be.
+
+    CloudWatch refuses empty messages, so an empty line becomes a space.
+    """
+    pieces = list(_pieces(text)) or [" "]
+    for number, piece in enumerate(pieces, start=1):
+        size = len(piece.encode()) + EVENT_OVERHEAD_BYTES
+        offset = end_offset if number == len(pieces) else None
+        yield Event(timestamp_ms, piece, size, path, offset)
+
+
+def next_batch(pending: Iterable[Event]) -> tuple[Event, ...]:
+    """As many events from the front as one call takes: inside CloudWatch's limits and in chronological order."""
+    batch: list[Event] = []
+    size = 0
+    for event in pending:
+        size += event.size_bytes
+        if size > MAX_BATCH_BYTES or len(batch) == MAX_BATCH_EVENTS:
+            break
+        if batch and not (
+            batch[-1].timestamp_ms <= event.timestamp_ms < batch[0].timestamp_ms + MAX_SPAN_MS
+        ):
+            break
+        batch.append(event)
+    return tuple(batch)
+
+
+class Timestamps:
+    """Gives each line of one stream its time: never earlier than that of the line before it."""
+
+    def __init__(self) -> None:
+        """Has given none yet."""
+        self._last_ms = 0
+
+    def of(self, text: str, now: datetime) -> int:
+        """Milliseconds since 1970: the moment the line itself names, where it is of the last 24 hours, else `now`."""
+        now_ms = int(now.timestamp() * 1000)
+        if self._last_ms > now_ms + _CLOCK_JUMP_MS:
+            # The wall clock was set back; CloudWatch would refuse what lies too far in the future.
+            self._last_ms = 0
+        own_ms = _moment_ms(text)
+        plausible = own_ms is not None and now_ms - MAX_SPAN_MS < own_ms <= now_ms
+        self._last_ms = max(self._last_ms, own_ms if plausible and own_ms is not None else now_ms)
+        return self._last_ms
+
+
+def _moment_ms(text: str) -> int | None:
+    found = _MOMENT.match(text)
+    if found is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(f"{found['day']}T{found['time']}+00:00")
+    except ValueError:
+        return None
+    return int(moment.timestamp() * 1000)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    # A character takes at most four bytes, so most lines need no counting.
+    if len(text) * 4 <= MAX_MESSAGE_BYTES:
+        if text:
+            yield text
+        return
+    raw = text.encode()
+    start = 0
+    while start < len(raw):
+        stop = min(start + MAX_MESSAGE_BYTES, len(raw))
+        while stop < len(raw) and raw[stop] & 0xC0 == _CONTINUATION:
+            stop -= 1
+        yield raw[start:stop].decode()
+        start = stop

@@ -1,0 +1,66 @@
+"""Where lines come from: one file, or every file of a directory that fits a pattern."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.events import warning
+from agent.logs.tail import Tail
+
+log = logging.getLogger(__name__)
+
+MAX_FILES = 256
+"""Of one directory. Each is kept open, and the job may write there as many as it likes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file and what is written before each of its lines."""
+
+    tail: Tail
+    prefix: str
+
+    @property
+    def path(self) -> Path:
+        return self.tail.path
+
+
+def source(path: Path, prefix: str, offset: int) -> Source:
+    """A source; characters of a file's name that UTF-8 cannot say are replaced in the prefix."""
+    return Source(Tail(path, offset), prefix.encode("utf-8", "replace").decode())
+
+
+@dataclass(eq=False, slots=True)
+class Directory:
+    """A directory in which files appear later; it need not be there yet. Symlinks are not followed."""
+
+    path: Path
+    pattern: str
+    """As for `Path.glob`, without folders."""
+    prefix: Callable[[Path], str]
+    offset: Callable[[Path], int]
+    _known: set[Path] = field(default_factory=set)
+    _full: bool = False
+
+    def new_sources(self) -> Iterator[Source]:
+        """The files that were not there the last time, by name."""
+        for path in self._new_paths():
+            if len(self._known) >= MAX_FILES:
+                self._say_full()
+                return
+            self._known.add(path)
+            yield source(path, self.prefix(path), self.offset(path))
+
+    def _new_paths(self) -> list[Path]:
+        try:
+            if self.path.is_symlink():
+                return []
+            return sorted(set(self.path.glob(self.pattern)) - self._known)
+        except OSError:
+            return []
+
+    def _say_full(self) -> None:
+        if not self._full:
+            warning(log, "logs.too_many_files", path=self.path, followed=MAX_FILES)
+        self._full = True

@@ -1,0 +1,197 @@
+"""Follows one growing file line by line, from an offset."""
+
+import errno
+import logging
+import os
+import stat
+import weakref
+from pathlib import Path
+from typing import NamedTuple
+
+from agent.events import warning
+
+log = logging.getLogger(__name__)
+
+MAX_LINE_BYTES = 256 * 1024
+"""A longer line comes in pieces of at most this size (and a little more for the last)."""
+_READ_BYTES = 64 * 1024
+_CONTINUATION = 0b1000_0000
+"""UTF-8: the upper two bits of every byte of a character but the first."""
+
+
+class Line(NamedTuple):
+    """One line; a tuple, because a job makes millions of them."""
+
+    text: str
+    """Without its line end; invalid UTF-8 and NUL are U+FFFD."""
+    end_offset: int
+    """Bytes of the file up to and with this line's end."""
+
+
+class Tail:
+    """Reads a file that another process appends to.
+
+    A file that is not there yet is empty so far. One that is deleted is read to its end; one that is replaced
+    too, then the new one from its beginning; one that shrinks is read again from its beginning. Symlinks and
+    anything else that is no plain file are not read. Nothing is raised: what cannot be read is warned of once.
+    """
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        """Remembers the file; nothing is opened before the first `read`.
+
+        Args:
+            path: the file.
+            offset: bytes that were read in an earlier life; more than the file holds means from its beginning.
+        """
+        self.path = path
+        self._offset = offset
+        self._held = bytearray()
+        self._handle: int | None = None
+        self._closer: weakref.finalize[[int], Tail] | None = None
+        self._warned = False
+
+    @property
+    def offset(self) -> int:
+        """Bytes up to the end of the last line that was given out."""
+        return self._offset
+
+    def read(self, *, limit_bytes: int = 1024 * 1024, final: bool = False) -> list[Line]:
+        """The next lines that are whole; empty when there is none.
+
+        Args:
+            limit_bytes: stop after about so many bytes, but not before there is one line. Call again for more.
+            final: nobody writes any more: a last line without an end is a line too.
+        """
+        lines: list[Line] = []
+        try:
+            self._read(lines, limit_bytes, final=final)
+        except OSError as exc:
+            self._warn(exc)
+        return lines
+
+    def lines_left(self, limit_bytes: int = 64 * 1024 * 1024) -> int:
+        """How many lines of the file have not been given out, counted over at most `limit_bytes`."""
+        try:
+            if not self._open():
+                return 0
+            return self._count(limit_bytes)
+        except OSError:
+            return 0
+
+    def close(self) -> None:
+        """Lets go of the file; the next `read` opens it again and goes on where this one stopped."""
+        if self._closer is not None:
+            self._closer()
+        self._held.clear()
+        self._handle, self._closer = None, None
+
+    def _read(self, lines: list[Line], limit_bytes: int, *, final: bool) -> None:
+        taken = 0
+        while self._open() and (taken < limit_bytes or not lines):
+            chunk = self._next_chunk(lines)
+            taken += len(chunk)
+            self._held += chunk
+            self._take_lines(lines)
+            if not chunk and not self._at_end(lines, final=final):
+                break
+
+    def _at_end(self, lines: list[Line], *, final: bool) -> bool:
+        """What to do at the end of the file; true when another one took its place."""
+        replaced = self._replaced()
+        if replaced:
+            self._start_again(lines)
+            self.close()
+        elif final:
+            self._take_rest(lines)
+        return replaced
+
+    def _open(self) -> bool:
+        if self._handle is not None:
+            return True
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            handle = os.open(self.path, flags)
+        except FileNotFoundError:
+            return False
+        self._closer = weakref.finalize(self, os.close, handle)
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            self.close()
+            raise OSError(errno.EINVAL, "not a plain file")
+        if status.st_size < self._offset:
+            self._offset = 0
+        self._handle = handle
+        return True
+
+    def _next_chunk(self, lines: list[Line]) -> bytes:
+        assert self._handle is not None  # noqa: S101 - only called once it is open
+        if os.fstat(self._handle).st_size < self._offset + len(self._held):
+            self._start_again(lines)
+        return os.pread(self._handle, _READ_BYTES, self._offset + len(self._held))
+
+    def _replaced(self) -> bool:
+        """True when the path now names another file; false when it names none."""
+        assert self._handle is not None  # noqa: S101 - only called once it is open
+        try:
+            there = os.lstat(self.path)
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(self._handle)
+        return (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino)
+
+    def _take_lines(self, lines: list[Line]) -> None:
+        held, start = self._held, 0
+        while True:
+            # Two bytes more than the limit, so that `\r\n` right behind a full line makes no empty piece.
+            end = held.find(b"\n", start, start + MAX_LINE_BYTES + 2)
+            if end >= 0:
+                stop = end + 1
+            elif len(held) - start >= MAX_LINE_BYTES + 2:
+                end = stop = _character_boundary(held, start + MAX_LINE_BYTES)
+            else:
+                break
+            self._offset += stop - start
+            lines.append(Line(_text(held[start:end], ended=stop > end), self._offset))
+            start = stop
+        del held[:start]
+
+    def _take_rest(self, lines: list[Line]) -> None:
+        if self._held:
+            self._offset += len(self._held)
+            lines.append(Line(_text(self._held, ended=True), self._offset))
+            self._held.clear()
+
+    def _start_again(self, lines: list[Line]) -> None:
+        """Gives out what is held of the old content; its offset must not be carried over to the new."""
+        if self._held:
+            lines.append(Line(_text(self._held, ended=True), 0))
+            self._held.clear()
+        self._offset = 0
+
+    def _count(self, limit_bytes: int) -> int:
+        assert self._handle is not None  # noqa: S101 - only called once it is open
+        at, count, last = self._offset, 0, b"\n"
+        while at - self._offset < limit_bytes:
+            chunk = os.pread(self._handle, 1024 * 1024, at)
+            if not chunk:
+                return count + (last != b"\n")
+            at, count, last = at + len(chunk), count + chunk.count(b"\n"), chunk[-1:]
+        return count
+
+    def _warn(self, exc: OSError) -> None:
+        if not self._warned:
+            warning(log, "logs.unreadable", path=self.path, error=exc)
+        self._warned = True
+
+
+def _text(raw: bytes | bytearray, *, ended: bool) -> str:
+    line = raw.removesuffix(b"\r") if ended else raw
+    return line.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _character_boundary(data: bytearray, at: int) -> int:
+    """The last place up to `at` where UTF-8 may be cut; `at` itself where it is no UTF-8."""
+    for back in range(4):
+        if data[at - back] & 0xC0 != _CONTINUATION:
+            return at - back
+    return at

@@ -1,0 +1,1 @@
+"""The runner config in SSM: reading it, checking it, deleting it."""

@@ -1,0 +1,1 @@
+"""GitHub's releases of the runner: versions, names, digests."""

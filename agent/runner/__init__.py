@@ -1,0 +1,1 @@
+"""GitHub's runner: who runs it, how it is started and stopped, what it says, what it leaves behind."""

@@ -1,0 +1,66 @@
+"""Becomes a command of the runner: signals, umask and user first, then exec. Run by path; standard library only.
+
+A child inherits ignored signals, and a listener that starts with SIGINT ignored can never be stopped gracefully. `subprocess`
+resets them only through `preexec_fn`, which is unsafe beside threads; a process of our own may do as it likes.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+MARK = "RUNNER_STARTED_BY_AGENT"
+"""Variable by which the runner's processes are known after they left its session: `pid.start_ticks` of `run.sh`."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Takes the descriptor for complaints, `{"uid", "gid", "groups"}` or `null`, and the command; returns only on failure."""
+    complaints, account, *command = arguments
+    os.set_inheritable(int(complaints), False)  # noqa: FBT003 - positional only
+    try:
+        _default_signals()
+        os.umask(0o077)
+        environment = {**_given_environment(), MARK.encode(): _own_mark()}
+        _become(json.loads(account))
+        os.execvpe(command[0], command, environment)  # noqa: S606 - there is no shell here
+    except OSError as exc:
+        os.write(int(complaints), (exc.strerror or str(exc)).encode())
+    return 127
+
+
+def _default_signals() -> None:
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) is not signal.SIG_DFL:
+            try:
+                signal.signal(number, signal.SIG_DFL)
+            except (OSError, ValueError):
+                continue  # the C library keeps two real-time signals to itself
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _given_environment() -> dict[bytes, bytes]:
+    """As this process was given it: `os.environ` may hold an LC_CTYPE that Python added (PEP 538)."""
+    block = Path("/proc/self/environ").read_bytes()
+    pairs = (entry.partition(b"=") for entry in block.split(b"\0") if b"=" in entry)
+    return {name: value for name, _, value in pairs}
+
+
+def _own_mark() -> bytes:
+    """`exec` keeps both the pid and the start time, so they name the command as well."""
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    return b"%d.%b" % (os.getpid(), fields[19])
+
+
+def _become(account: dict[str, list[int]] | None) -> None:
+    if account is None:
+        return
+    uid, gid = account["id"]
+    os.setgroups(account["groups"])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,256 @@
+"""The settings: one class, read once from the environment (contract section 2).
+
+Every field is one variable: its alias is the variable's name, its description is the sentence in the README's table, its type
+and bounds decide what is accepted.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from agent.errors import SettingsError, one_line
+
+
+def _version(value: str) -> str:
+    if value != "latest" and not re.fullmatch(r"\d+\.\d+\.\d+", value):
+        raise ValueError("`latest` or an exact version such as 2.336.0")
+    return value
+
+
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute() or value == Path("/"):
+        raise ValueError("an absolute path, other than /")
+    return value
+
+
+def _url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s@]+(/[^\s]*)?", value):
+        raise ValueError("a URL that starts with https:// (or http://)")
+    return value.rstrip("/")
+
+
+def _boolean(value: object) -> object:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+Version = Annotated[str, AfterValidator(_version)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Url = Annotated[str, AfterValidator(_url)]
+Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Positive = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """Everything that can be set; complete and valid once it exists. Secrets are masked in its `repr`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
+
+    instance_id: str | None = Field(
+        None,
+        alias="RUNS_FLEET_INSTANCE_ID",
+        pattern=r"^i-[0-9a-f]{8,17}$",
+        description="the instance that `run` ends; from IMDS when not set",
+    )
+    region: str | None = Field(
+        None,
+        alias="AWS_REGION",
+        pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$",
+        description="region of every AWS client; from IMDS when not set",
+    )
+    secrets_path_prefix: str = Field(
+        "/runs-fleet/runners",
+        alias="RUNS_FLEET_SECRETS_PATH_PREFIX",
+        pattern=r"^(/[A-Za-z0-9_.-]+)+$",
+        description="SSM path prefix; `{prefix}/{instance_id}/config` and, where it exists, `…/credential` are read",
+    )
+    config_bucket: str | None = Field(
+        None,
+        alias="RUNS_FLEET_CONFIG_BUCKET",
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="S3 bucket of the runner cache; no cache when not set",
+    )
+    termination_queue_url: Url | None = Field(
+        None,
+        alias="RUNS_FLEET_TERMINATION_QUEUE_URL",
+        description="SQS queue, standard or FIFO; wins over the runner config's `termination_queue_url`",
+    )
+    log_group: str = Field(
+        "/runs-fleet/agent",
+        alias="RUNS_FLEET_LOG_GROUP",
+        pattern=r"^[A-Za-z0-9_/.#-]{0,512}$",
+        description="CloudWatch Logs group; empty turns shipping off",
+    )
+    runner_version: Version = Field(
+        "latest",
+        alias="RUNS_FLEET_RUNNER_VERSION",
+        description="`latest` or an exact version such as `2.336.0`",
+    )
+    runner_sha256: str | None = Field(
+        None,
+        alias="RUNS_FLEET_RUNNER_SHA256",
+        pattern=r"^[0-9a-f]{64}$",
+        description="pins the digest: with an exact version GitHub's API is not asked",
+    )
+    runner_dir: AbsolutePath = Field(
+        Path("/opt/actions-runner"),
+        alias="RUNS_FLEET_RUNNER_DIR",
+        description="where the runner lives; one already there of the right version and digest is used as it is",
+    )
+    runner_user: str | None = Field(
+        None,
+        alias="RUNS_FLEET_RUNNER_USER",
+        pattern=r"^[a-z_][a-z0-9_-]{0,31}$",
+        description="who runs `config.sh` and `run.sh`: `runner` when the agent is root, else the agent's own user",
+    )
+    state_dir: AbsolutePath = Field(
+        Path("/var/lib/runs-fleet"),
+        alias="RUNS_FLEET_STATE_DIR",
+        description="journal, spools, Prefect home; mode 0700",
+    )
+    github_api_url: Url = Field(
+        "https://api.github.com",
+        alias="RUNS_FLEET_GITHUB_API_URL",
+        description="Releases API; for GHES or tests",
+    )
+    github_url: Url = Field(
+        "https://github.com",
+        alias="RUNS_FLEET_GITHUB_URL",
+        description="where runners register; for GHES or tests",
+    )
+    github_token: SecretStr | None = Field(
+        None,
+        alias="RUNS_FLEET_GITHUB_TOKEN",
+        min_length=1,
+        description="only raises the API's rate limit; never needed",
+    )
+    max_runtime_minutes: Positive = Field(
+        360.0,
+        alias="RUNS_FLEET_MAX_RUNTIME_MINUTES",
+        description="how long a job may run; fractions allowed",
+    )
+    standby_deadline_minutes: Positive = Field(
+        120.0,
+        alias="RUNS_FLEET_STANDBY_DEADLINE_MINUTES",
+        description="how long to wait for the runner config to appear (a warm spare)",
+    )
+    job_wait_minutes: Positive = Field(
+        10.0,
+        alias="RUNS_FLEET_JOB_WAIT_MINUTES",
+        description="how long a listening runner may wait for its first job",
+    )
+    grace_seconds: Positive = Field(
+        90.0,
+        alias="RUNS_FLEET_GRACE_SECONDS",
+        description="from the stop signal to the runner until it is killed",
+    )
+    check_interval_seconds: Positive = Field(
+        30.0, alias="RUNS_FLEET_CHECK_INTERVAL_SECONDS", description="disk and memory checks"
+    )
+    disk_min_free_mb: float = Field(
+        500.0,
+        alias="RUNS_FLEET_DISK_MIN_FREE_MB",
+        ge=0,
+        allow_inf_nan=False,
+        description="under it the job is stopped",
+    )
+    memory_warn_mb: float = Field(
+        200.0,
+        alias="RUNS_FLEET_MEMORY_WARN_MB",
+        ge=0,
+        allow_inf_nan=False,
+        description="under it a warning is logged and counted; the job goes on",
+    )
+    spot_poll_seconds: float = Field(
+        5.0,
+        alias="RUNS_FLEET_SPOT_POLL_SECONDS",
+        ge=0,
+        le=60,
+        allow_inf_nan=False,
+        description="IMDS poll for spot and rebalance notices; 0 turns it off",
+    )
+    notify_timeout_seconds: Positive = Field(
+        10.0,
+        alias="RUNS_FLEET_NOTIFY_TIMEOUT_SECONDS",
+        description="how long termination waits for the completion message",
+    )
+    finish_timeout_seconds: Positive = Field(
+        60.0,
+        alias="RUNS_FLEET_FINISH_TIMEOUT_SECONDS",
+        description="bound on everything between the job's end and the terminate call",
+    )
+    power_off_command: str | None = Field(
+        None,
+        alias="RUNS_FLEET_POWER_OFF_COMMAND",
+        min_length=1,
+        description="the last resort when `TerminateInstances` cannot be made, run without a shell; never powered off when not set",
+    )
+    dry_run: Boolean = Field(
+        default=False,
+        alias="RUNS_FLEET_DRY_RUN",
+        description="does everything but the terminate call, and says so loudly",
+    )
+    prefect_api_url: Url | None = Field(
+        None,
+        alias="PREFECT_API_URL",
+        description="a central Prefect server to report to; ephemeral when not set",
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Reads the settings; an empty variable counts as not set, but for `RUNS_FLEET_LOG_GROUP`.
+
+        Raises:
+            SettingsError: names every variable with an unusable value, in one line.
+        """
+        given = _given(environment)
+        try:
+            return cls.model_validate(given)
+        except ValidationError as exc:
+            wrong = [_explain(error, given) for error in exc.errors()]
+            raise SettingsError(
+                "; ".join(wrong), mend="set it in the agent's environment file"
+            ) from None
+
+    @classmethod
+    def usable_part(cls, environment: Mapping[str, str]) -> Self:
+        """The settings with each unusable value replaced by its default: what an instance is *ended* with.
+
+        Never use it to run a job.
+        """
+        given = _given(environment)
+        try:
+            return cls.model_validate(given)
+        except ValidationError as exc:
+            wrong = {error["loc"][0] for error in exc.errors()}
+            return cls.model_validate({k: v for k, v in given.items() if k not in wrong})
+
+
+def _given(environment: Mapping[str, str]) -> dict[str, str]:
+    names = [field.alias or name for name, field in Settings.model_fields.items()]
+    return {
+        name: environment[name]
+        for name in names
+        if environment.get(name) or (name == "RUNS_FLEET_LOG_GROUP" and name in environment)
+    }
+
+
+def _explain(error: ErrorDetails, given: Mapping[str, str]) -> str:
+    variable = str(error["loc"][0])
+    field = next(f for f in Settings.model_fields.values() if f.alias == variable)
+    secret = "SecretStr" in str(field.annotation)
+    value = "***" if secret else one_line(given.get(variable, ""), 80)
+    wanted = error["msg"].removeprefix("Value error, ")
+    return f"{variable}={value!r} cannot be used: {wanted} ({field.description})"

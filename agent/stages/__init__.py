@@ -1,0 +1,1 @@
+"""One plain function a stage. Each composes rooms, asks the journal first and writes facts, so each can run twice."""

@@ -1,0 +1,214 @@
+"""What every stage of one run is handed: settings, journal, clients, clock, stop."""
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent import __version__
+from agent.aws import Clients
+from agent.clock import Clock, SystemClock, rfc3339_millis
+from agent.errors import SettingsError
+from agent.instance.imds import Metadata
+from agent.journal.facts import LogShipped, RunBegan
+from agent.journal.journal import Journal, read, set_aside
+from agent.journal.progress import Progress
+from agent.logs.shipper import Shipper
+from agent.logs.spool import Spool
+from agent.redact import Redactor
+from agent.settings import Settings
+from agent.stop import Stop
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+UPTIME = Path("/proc/uptime")
+
+
+class RunContext:
+    """One run of the agent on one instance. A plain class: Prefect looks into dataclasses, and must not into this."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        *,
+        instance_id: str,
+        region: str,
+        metadata: Metadata,
+        clock: Clock,
+    ) -> None:
+        """Opens journal, spool and log shipping; nothing is asked of AWS yet."""
+        self.settings = settings
+        self.environment = environment
+        self.instance_id = instance_id
+        self.region = region
+        self.metadata = metadata
+        self.clock = clock
+        self.began = clock.monotonic()
+        self.is_new = False
+        """True when the journal was empty: nothing has run here since the machine booted."""
+        self.stop = Stop()
+        self.redactor = Redactor()
+        self.redactor.add(*_known_secrets(settings, environment))
+        self.clients = Clients(region)
+        self.spool = Spool(settings.state_dir)
+        self.journal = Journal(
+            journal_path(settings.state_dir), now=lambda: rfc3339_millis(clock.utc())
+        )
+        self.shipper = Shipper(
+            self.clients.get("logs") if settings.log_group else None,
+            settings.log_group,
+            clock=clock,
+            redactor=self.redactor,
+            on_shipped=self._shipped,
+        )
+        self._follow_agent_log()
+
+    @property
+    def progress(self) -> Progress:
+        return self.journal.progress
+
+    @property
+    def architecture(self) -> str:
+        """As the kernel names it (`x86_64`, `aarch64`)."""
+        return platform.machine()
+
+    @property
+    def runner_name(self) -> str:
+        """The runner's name; the instance's before the config is known."""
+        config = self.progress.config
+        return config.runner_name if config else self.instance_id
+
+    @property
+    def agent_stream(self) -> str:
+        config = self.progress.config
+        return agent_stream(self.instance_id, config.run_id if config else None)
+
+    @property
+    def runner_stream(self) -> str | None:
+        """The runner's log stream; None before the run id is known."""
+        config = self.progress.config
+        return f"{config.run_id}/{self.instance_id}/runner" if config else None
+
+    def seconds_since(self, moment: float) -> float:
+        return round(self.clock.monotonic() - moment, 3)
+
+    def follow_runner_log(self, path: Path) -> None:
+        """Ships a file of the runner's words from where the last shipper stopped."""
+        if self.runner_stream is not None:
+            offset = self.progress.offset(self.runner_stream, str(path))
+            self.shipper.follow(path, self.runner_stream, offset=offset)
+
+    def follow_diag(self) -> None:
+        """Ships the runner's `_diag` logs behind a prefix naming the file."""
+        stream = self.runner_stream
+        if stream is not None:
+            self.shipper.follow_directory(
+                self.settings.runner_dir / "_diag",
+                "*.log",
+                stream,
+                prefix=lambda path: f"[_diag/{path.name}] ",
+                offset=lambda path: self.progress.offset(stream, str(path)),
+            )
+
+    def _follow_agent_log(self) -> None:
+        stream, path = self.agent_stream, self.spool.agent
+        sent = max((s.offset for s in self.progress.shipped if s.path == str(path)), default=0)
+        self.shipper.follow(path, stream, offset=sent)
+
+    def _shipped(self, stream: str, path: Path, offset: int) -> None:
+        self.journal.add(
+            LogShipped(self.journal.now(), stream=stream, path=str(path), offset=offset)
+        )
+
+
+def agent_stream(instance_id: str, run_id: str | None) -> str:
+    return f"{run_id}/{instance_id}/agent" if run_id else f"boot/{instance_id}/agent"
+
+
+def journal_path(state_dir: Path) -> Path:
+    return state_dir / "journal.jsonl"
+
+
+def open_run(
+    environment: Mapping[str, str], settings: Settings, *, clock: Clock | None = None
+) -> RunContext:
+    """Finds out which instance this is and opens its run; a journal of an earlier life is set aside.
+
+    Raises:
+        SettingsError: when neither the settings nor IMDS say which instance or region this is.
+    """
+    clock = clock or SystemClock()
+    metadata = Metadata(environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT"))
+    instance_id = settings.instance_id or metadata.instance_id()
+    if instance_id is None:
+        raise SettingsError(
+            "it is not known which instance this is: IMDS does not answer",
+            mend="set RUNS_FLEET_INSTANCE_ID, or let the instance reach IMDS (IMDSv2)",
+        )
+    region = settings.region or metadata.region()
+    if region is None:
+        raise SettingsError(
+            "the AWS region is not known: IMDS does not answer", mend="set AWS_REGION"
+        )
+    _settle_state_dir(settings.state_dir)
+    boot_id = _boot_id()
+    if _of_an_earlier_life(settings.state_dir, instance_id, boot_id):
+        set_aside(journal_path(settings.state_dir))
+    run = RunContext(
+        settings,
+        environment,
+        instance_id=instance_id,
+        region=region,
+        metadata=metadata,
+        clock=clock,
+    )
+    if run.progress.began is None:
+        run.is_new = True
+        run.journal.add(
+            RunBegan(
+                run.journal.now(),
+                instance_id=instance_id,
+                region=region,
+                boot_id=boot_id,
+                agent_version=__version__,
+                boot_seconds=_uptime_seconds(),
+            )
+        )
+    return run
+
+
+def _of_an_earlier_life(state_dir: Path, instance_id: str, boot_id: str) -> bool:
+    began = Progress.of(read(journal_path(state_dir))).began
+    return began is None or (began.instance_id, began.boot_id) != (instance_id, boot_id)
+
+
+def _settle_state_dir(path: Path) -> None:
+    """Makes the state directory; without one the journal goes on in memory."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as exc:
+        os.write(2, f"runs-fleet-agent: state directory {path}: {exc}\n".encode())
+
+
+def _known_secrets(settings: Settings, environment: Mapping[str, str]) -> tuple[str, ...]:
+    token = settings.github_token
+    named = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    return (
+        *((token.get_secret_value(),) if token else ()),
+        *(environment[name] for name in named if environment.get(name)),
+    )
+
+
+def _boot_id() -> str:
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _uptime_seconds() -> float:
+    try:
+        return float(UPTIME.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0.0

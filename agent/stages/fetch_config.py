@@ -1,0 +1,122 @@
+"""Reads the runner config from SSM, waiting for it as a warm spare does; deletes it when nothing needs it any more."""
+
+import logging
+import random
+import threading
+
+from agent.deadline import Deadline
+from agent.errors import AwsError, ConfigError, Interrupted, NoConfig
+from agent.events import event, warning
+from agent.journal.facts import ConfigFetched, ParametersDeleted
+from agent.outcome import Reason
+from agent.parameters.runner_config import MEND, RunnerConfig
+from agent.parameters.ssm import Parameters
+from agent.stages.context import RunContext
+
+log = logging.getLogger(__name__)
+
+FIRST_POLL_SECONDS = 1.0
+LONGEST_POLL_SECONDS = 5.0
+POLL_GROWTH = 1.25
+POLL_JITTER = 0.2
+"""Spares that booted together must not ask SSM together."""
+CREDENTIAL_DEADLINE_SECONDS = 30.0
+"""The orchestrator writes two parameters; the second may be a moment late, but not longer than this."""
+
+
+def fetch_config(
+    run: RunContext, *, deadline: Deadline, stop: threading.Event | None = None
+) -> RunnerConfig:
+    """Waits until the runner config is there and usable.
+
+    Args:
+        run: the run.
+        deadline: the standby deadline.
+        stop: ends the wait.
+
+    Raises:
+        NoConfig: nothing appeared before the deadline.
+        ConfigError: it is there, but cannot be used.
+        AwsError: SSM refused, or failed in a way that may pass (`transient`).
+        Interrupted: a stop was asked for.
+    """
+    stop = stop or run.stop.event
+    parameters = _parameters(run)
+    moment = run.clock.monotonic()
+    config = _wait(run, parameters, deadline, stop)
+    run.redactor.add(*config.secrets)
+    if config.ignored:
+        event(log, "config.keys_ignored", keys=",".join(config.ignored))
+    already = run.progress.config is not None
+    if not already:
+        run.journal.add(
+            ConfigFetched(
+                run.journal.now(),
+                run_id=config.run_id,
+                job_id=config.job_id,
+                repo=config.repo or config.org or "",
+                runner_name=config.name_on(run.instance_id),
+                queue_url=run.settings.termination_queue_url or config.termination_queue_url,
+                seconds=run.seconds_since(moment),
+            )
+        )
+    event(log, "config.fetched", run_id=config.run_id, job_id=config.job_id, repo=config.repo)
+    run.shipper.move(run.spool.agent, run.agent_stream)
+    return config
+
+
+def delete_parameters(run: RunContext) -> bool:
+    """Deletes both parameters, best effort: true when they are gone; a refusal is one line in the log."""
+    if run.progress.parameters_deleted is not None:
+        return True
+    try:
+        _parameters(run).delete()
+    except AwsError as exc:
+        warning(log, "config.not_deleted", error=exc)
+        return False
+    run.journal.add(ParametersDeleted(run.journal.now()))
+    event(log, "config.deleted")
+    return True
+
+
+def _parameters(run: RunContext) -> Parameters:
+    prefix = run.settings.secrets_path_prefix
+    return Parameters(run.clients.get("ssm"), prefix, run.instance_id)
+
+
+def _wait(
+    run: RunContext, parameters: Parameters, deadline: Deadline, stop: threading.Event
+) -> RunnerConfig:
+    pause = FIRST_POLL_SECONDS
+    credential_deadline: Deadline | None = None
+    while True:
+        config = parameters.read()
+        if config is not None and config.has_credential:
+            return config
+        if config is not None:
+            credential_deadline = credential_deadline or deadline.at_most(
+                CREDENTIAL_DEADLINE_SECONDS
+            )
+        if (credential_deadline or deadline).expired:
+            raise _nothing_came(run, parameters, half=config is not None)
+        jittered = pause * (1 + POLL_JITTER * (2 * random.random() - 1))  # noqa: S311 - no secret
+        if run.clock.wait(stop, min(jittered, (credential_deadline or deadline).remaining())):
+            request = run.stop.request
+            raise Interrupted(
+                request.reason if request else Reason.STOP_SIGNAL,
+                request.detail if request else "stopped while waiting for the runner config",
+            )
+        pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+
+
+def _nothing_came(run: RunContext, parameters: Parameters, *, half: bool) -> ConfigError:
+    if half:
+        return ConfigError(
+            f"{parameters.config_path} holds neither `jit_config` nor `jit_token`, and {parameters.credential_path} does not exist",
+            mend=MEND,
+        )
+    minutes = run.settings.standby_deadline_minutes
+    return NoConfig(
+        f"{parameters.config_path} did not appear within {minutes:g} minutes",
+        mend="see why the orchestrator gave this instance no job",
+    )

@@ -1,0 +1,30 @@
+"""`runs-fleet-agent status`: what the journal knows, for a person or a machine."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from agent.journal.journal import read
+from agent.journal.progress import Progress
+
+
+def as_json(path: Path) -> str:
+    """One JSON object: each fact by its name, null where it has not happened, and what is still owed."""
+    progress = Progress.of(read(path))
+    known: dict[str, Any] = asdict(progress)
+    return json.dumps({**known, "owed": progress.owed()}, indent=2)
+
+
+def as_text(path: Path) -> str:
+    """One line a fact, in order, then what is still owed."""
+    facts = read(path)
+    if not facts:
+        return f"no run is known: {path} holds nothing"
+    lines = [f"{fact.at}  {fact.kind:<20} {_fields(asdict(fact))}".rstrip() for fact in facts]
+    owed = ", ".join(Progress.of(facts).owed()) or "nothing: the instance was ended"
+    return "\n".join([*lines, f"still owed: {owed}"])
+
+
+def _fields(fact: dict[str, Any]) -> str:
+    return " ".join(f"{k}={v}" for k, v in fact.items() if k != "at" and v not in ("", None))

@@ -1,0 +1,90 @@
+"""Writes the tables of README.md that come out of the code; `--check` only tells whether they are current."""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from agent.demo.scenarios import scenarios
+from agent.outcome import EXPLAINED
+from agent.settings import Settings
+
+README = Path(__file__).parents[1] / "README.md"
+COMPUTED = {
+    "RUNS_FLEET_INSTANCE_ID": "from IMDS",
+    "AWS_REGION": "from IMDS",
+    "RUNS_FLEET_CONFIG_BUCKET": "none: no cache",
+    "RUNS_FLEET_TERMINATION_QUEUE_URL": "from the runner config",
+    "RUNS_FLEET_RUNNER_USER": "`runner` as root, else own user",
+    "RUNS_FLEET_POWER_OFF_COMMAND": "none: never powered off",
+    "PREFECT_API_URL": "none: ephemeral",
+}
+
+
+def settings_table() -> str:
+    """One row a variable."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for field in Settings.model_fields.values():
+        name = str(field.alias)
+        rows.append(f"| `{name}` | {_default(name, field.default)} | {field.description} |")
+    return "\n".join(rows)
+
+
+def outcomes_table() -> str:
+    """One row a reason."""
+    rows = ["| `reason` | `status` | exit | what it means | what to do |", "|---|---|---|---|---|"]
+    rows += [
+        f"| `{reason}` | `{each.status}` | {each.exit_status} | {each.meaning} | {each.what_to_do} |"
+        for reason, each in EXPLAINED.items()
+    ]
+    return "\n".join(rows)
+
+
+def scenarios_table() -> str:
+    """One row a demo scenario."""
+    rows = ["| scenario | what happens | how the run ends |", "|---|---|---|"]
+    rows += [
+        f"| `{name}` | {script.title} | `{script.reason}` |"
+        for name, script in scenarios(Path("/")).items()
+    ]
+    return "\n".join(rows)
+
+
+def with_tables(text: str) -> str:
+    """The text with each generated part made anew."""
+    tables = {
+        "settings": settings_table(),
+        "outcomes": outcomes_table(),
+        "scenarios": scenarios_table(),
+    }
+    for name, table in tables.items():
+        begin, end = f"<!-- {name}: written by make docs -->", f"<!-- end of {name} -->"
+        pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+        text = pattern.sub(f"{begin}\n{table}\n{end}".replace("\\", r"\\"), text)
+    return text
+
+
+def _default(name: str, value: object) -> str:
+    if name in COMPUTED:
+        return COMPUTED[name]
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    given = parser.parse_args()
+    text = README.read_text()
+    wanted = with_tables(text)
+    if given.check:
+        return 0 if text == wanted else 1
+    README.write_text(wanted)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The pipeline: Prefect flow, its hooks, the order of the end."""

@@ -1,0 +1,74 @@
+"""What runs beside the job: telling that it started, deleting the parameters, filling the cache."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from agent.events import warning
+from agent.stages.context import RunContext
+from agent.stages.download import StagedRunner
+from tasks.download import fill_cache
+from tasks.fetch_config import delete_parameters
+from tasks.notify import notify
+
+log = logging.getLogger(__name__)
+
+TRY_AGAIN_SECONDS = 10.0
+LAST_CHANCE_SECONDS = 5.0
+"""For what is still under way when the job is over."""
+
+
+class Beside:
+    """Background work of one flow run: it never fails the job and never outlives it by more than a few seconds."""
+
+    def __init__(self, run: RunContext) -> None:
+        """Nothing runs yet."""
+        self._run = run
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def fill_cache(self, staged: StagedRunner) -> None:
+        """Puts a fresh download into the cache, where there is one."""
+        if staged.archive is not None:
+            self._begin(self._guarded(fill_cache(self._run, staged)))
+
+    def once_started(self) -> Callable[[], None]:
+        """What `execute` calls, from its thread, when the runner has been told to run."""
+        loop = asyncio.get_running_loop()
+
+        def started() -> None:
+            loop.call_soon_threadsafe(self._started)
+
+        return started
+
+    async def settle(self) -> None:
+        """Gives what is under way a last chance, then ends it."""
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=LAST_CHANCE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _started(self) -> None:
+        self._begin(self._guarded(self._tell_started()))
+        self._begin(self._guarded(delete_parameters(self._run)))
+
+    async def _tell_started(self) -> None:
+        """Tries until the message is delivered; `settle` ends it when the job is over first."""
+        while True:
+            try:
+                await notify(self._run, "started")
+            except Exception as exc:  # noqa: BLE001 - an orchestrator that hears nothing ends the instance in 5 minutes
+                warning(log, "message.started_not_sent", error=exc)
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
+            else:
+                return
+
+    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await work
+        except Exception as exc:  # noqa: BLE001 - best effort, each says so in the log
+            warning(log, "beside.failed", error=exc)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._under_way.add(asyncio.ensure_future(work))

@@ -1,0 +1,1 @@
+"""One Prefect task a stage: retries, back-off, timeout and name, and one call into plain code."""

@@ -1,0 +1,49 @@
+"""When a task is tried again, and how a stage runs beside the event loop."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from prefect import Task
+from prefect.client.schemas.objects import State, TaskRun
+
+from agent.errors import AgentError
+from agent.stages.context import RunContext
+
+R = TypeVar("R")
+
+JITTER = 0.5
+"""By how much of itself Prefect varies a delay, so that a fleet does not retry in step."""
+
+
+async def when_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Another try only for an error that says it may pass; a refusal, a bad config or a wrong digest is final."""
+    try:
+        await state.aresult(raise_on_failure=True)
+    except AgentError as exc:
+        return exc.transient
+    except Exception:  # noqa: BLE001 - a time-out or a fault of our own: another try does no harm
+        return True
+    return False
+
+
+async def in_thread(call: Callable[[], R]) -> R:
+    """Runs a short, bounded stage in a thread."""
+    return await asyncio.to_thread(call)
+
+
+async def stoppable(run: RunContext, call: Callable[[threading.Event], R]) -> R:
+    """Runs a stage in a thread, with a stop event of its own that a time-out or a cancellation sets.
+
+    A thread cannot be killed: the stage looks at the event, and none of its calls is without a limit.
+    """
+    stop = run.stop.linked()
+    try:
+        return await asyncio.to_thread(partial(call, stop))
+    except asyncio.CancelledError:
+        stop.set()
+        raise
+    finally:
+        run.stop.unlink(stop)

@@ -1,0 +1,77 @@
+"""The real agent as a process tree against the embedded cloud; each test is one run of it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.clock import SystemClock
+from agent.demo.play import Play, Script
+from agent.demo.promises import Promise, look
+from flows.prefect_environment import settle
+
+MIGRATE = "import asyncio; from prefect.server.database import provide_database_interface as p; asyncio.run(p().create_db())"
+
+
+@pytest.fixture(scope="session")
+def migrated_prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Prefect home whose database has its tables: migrating it takes as long as a whole run."""
+    home = tmp_path_factory.mktemp("prefect") / "home"
+    environment = {**os.environ, "PREFECT_HOME": str(home)}
+    settle(environment, home.parent)
+    subprocess.run([sys.executable, "-c", MIGRATE], env=environment, check=True, timeout=120)
+    assert (home / "prefect.db").exists()
+    return home
+
+
+class Played:
+    """A run that is over, and what was seen of it."""
+
+    def __init__(self, play: Play, exit_status: int) -> None:
+        self.play = play
+        self.exit_status = exit_status
+        self.promises: list[Promise] = look(play, exit_status)
+
+    @property
+    def broken(self) -> list[Promise]:
+        return [promise for promise in self.promises if not promise.held]
+
+    def assert_all_promises_held(self) -> None:
+        assert self.broken == [], "\n".join(self.play.lines)
+
+    @property
+    def final(self) -> dict[str, object]:
+        return dict(self.play.cloud.messages()[-1])
+
+
+@pytest.fixture
+def run(tmp_path: Path, migrated_prefect_home: Path) -> Iterator[Callable[[Script], Played]]:
+    """Plays a script to its end; what the test looks at afterwards is still up until the test is over."""
+    plays: list[Play] = []
+
+    def run_script(script: Script) -> Played:
+        play = Play(script, tmp_path)
+        plays.append(play)
+        play.__enter__()
+        shutil.copytree(migrated_prefect_home, play.state_dir / "prefect")
+        play.start()
+        return Played(play, _finish(play))
+
+    yield run_script
+    for play in plays:
+        play.__exit__()
+
+
+def _finish(play: Play) -> int:
+    """Watches the command lines of the machine until the agent has ended."""
+    clock, over = SystemClock(), threading.Event()
+    began = clock.monotonic()
+    while play.process.poll() is None and clock.monotonic() - began < 150:
+        play.look_at_argv()
+        clock.wait(over, 0.1)
+    return play.finish(10)
