@@ -1,6 +1,5 @@
 import os
 import platform
-from collections.abc import Iterator
 from importlib.metadata import version
 
 import pytest
@@ -14,10 +13,9 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own settings and AWS profile never reach a test."""
     for name in list(os.environ):
         if name.startswith(("RUNS_FLEET_", "AWS_", "PREFECT_", "ACTIONS_RUNNER_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    yield

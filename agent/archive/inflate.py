@@ -1,6 +1,7 @@
 """Compressed chunks in, plain bytes out, hashed and counted on the way: one pass."""
 
 import hashlib
+import importlib
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,11 +11,9 @@ from typing import Any, Protocol, Self
 from agent.errors import ArchiveError, RunnerDirError
 
 try:
-    from isal import isal_zlib as _isal
+    fast: Any = importlib.import_module("isal.isal_zlib")
 except ImportError:  # no wheel for this machine
-    _isal = None
-
-fast: Any = _isal or zlib
+    fast = zlib
 
 GZIP = 31
 """zlib's window bits for a gzip header."""

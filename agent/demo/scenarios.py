@@ -18,9 +18,7 @@ _SERVED = Scenario(
         name="build",
         steps=(
             Step(name="hello", run='echo "hello from $RUNNER_NAME"; uname -sm'),
-            Step(
-                name="test", run="for i in 1 2 3; do echo test $i passed; read -t 0.3 || true; done"
-            ),
+            Step(name="test", run="for i in 1 2 3; do echo test $i passed; sleep 0.3; done"),
             Step(name="artefact", run="mkdir -p dist && date > dist/app && ls dist"),
         ),
     ),
@@ -28,7 +26,7 @@ _SERVED = Scenario(
     output_lines=20,
 )
 _LONG = Scenario(
-    job=Job(name="long", steps=(Step(name="work", run="for i in $(seq 600); do read -t 0.1 || true; done"),)),
+    job=Job(name="long", steps=(Step(name="work", run="for i in $(seq 600); do sleep 0.1; done"),)),
     time_scale=0.2,
 )  # fmt: skip
 
@@ -63,7 +61,7 @@ def _corrupt(play: Play) -> None:
 
 def _disk_full(workdir: Path) -> Script:
     free_mb = shutil.disk_usage(workdir).free // MB
-    fill = Step(name="fill", run=f"fallocate -l {FILL_MB}M ballast; read -t 30 || true")
+    fill = Step(name="fill", run=f"fallocate -l {FILL_MB}M ballast; sleep 30")
     return Script(
         "the job fills the disk",
         runner=Scenario(job=Job(name="fill the disk", steps=(fill,)), time_scale=0.2),

@@ -1,5 +1,6 @@
 """The Releases API through a transport that answers from a function; the real one is played by the embedded GitHub."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -159,12 +160,8 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_json_is_a_release_or_a_named_error(answer: Any) -> None:
     content = json.dumps(answer).encode()
-    try:
-        got = find(lambda _: httpx.Response(200, content=content))
-    except AgentError as exc:
-        assert "\n" not in str(exc)
-    else:
-        assert len(got.sha256) == 64
+    with contextlib.suppress(AgentError):
+        assert len(find(lambda _: httpx.Response(200, content=content)).sha256) == 64
 
 
 def test_the_token_goes_to_the_api_only_as_a_header() -> None:

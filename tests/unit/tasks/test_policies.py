@@ -54,7 +54,7 @@ def test_a_retried_task_backs_off_with_jitter_and_only_for_what_is_transient(
 
 
 def test_all_tries_of_a_message_fit_into_its_limit_when_they_fail_fast() -> None:
-    assert sum(notify.retry_delay_seconds) < 10  # type: ignore[arg-type]
+    assert sum(notify.retry_delay_seconds) < 10
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,10 @@ def test_no_task_keeps_its_result(task: Task[Any, Any]) -> None:
     ],
     ids=repr,
 )
-def test_another_try_is_made_only_for_what_may_pass(error: Exception, again: bool) -> None:
+def test_another_try_is_made_only_for_what_may_pass(
+    error: Exception,
+    again: bool,  # noqa: FBT001
+) -> None:
     state: State[Any] = Failed(data=error)
     run = TaskRun(task_key="k", dynamic_key="0", flow_run_id=None)
     assert asyncio.run(when_transient(download, run, state)) is again

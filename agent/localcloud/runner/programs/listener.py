@@ -239,6 +239,8 @@ class Listening:
                 return 2
             case "never_listens":
                 self._stop.wait()
+            case _:
+                pass
         return 0
 
     def _listen(self) -> int:
@@ -347,6 +349,8 @@ def main(arguments: list[str]) -> int:
             take_inputs()
             load_env_file()
             return Listening(scenario).run()
+        case _:
+            pass
     complain(f"Unrecognized command-line input arguments: {arguments}")
     return 1
 
