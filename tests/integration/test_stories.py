@@ -1,0 +1,183 @@
+"""One story a test: what is special about it, after every promise was seen to hold."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from agent.demo.play import Play, Script
+from agent.demo.promises import progress, runner_stream_lines
+from agent.demo.scenarios import scenarios
+from agent.journal.progress import Owed
+from agent.localcloud.runner.scenario import Job, Scenario, Step
+from agent.outcome import Reason
+from tests.integration.conftest import Played
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[[Script], Played]
+QUICK = 0.1
+
+
+def job(script: str, name: str = "build") -> Scenario:
+    return Scenario(job=Job(name=name, steps=(Step(name="step", run=script),)), time_scale=QUICK)
+
+
+def kill_the_flow(play: Play) -> None:
+    play.wait_for("job.started")
+    children = Path(f"/proc/{play.process.pid}/task/{play.process.pid}/children").read_text()
+    flow = next(
+        int(pid)
+        for pid in children.split()
+        if b"flows" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    os.kill(flow, signal.SIGKILL)
+
+
+def test_a_simple_workflow_is_served_from_download_to_termination(run: Run, tmp_path: Path) -> None:
+    mark = tmp_path / "hello"
+    played = run(Script("hello", runner=job(f'echo "hello from $RUNNER_NAME" | tee {mark}')))
+    played.assert_all_promises_held()
+    cloud = played.play.cloud
+    assert mark.read_text() == f"hello from runs-fleet-runner-{cloud.instance_id}\n"
+    assert [runner.labels for runner in cloud.github.runners] == [
+        ("self-hosted", "linux", "runs-fleet")
+    ]
+    assert [each["conclusion"] for each in cloud.github.conclusions] == ["success"]
+    (cached,) = cloud.cached_archives().values()
+    assert cached == (played.play.archive.size, {"sha256": played.play.archive.sha256})
+    assert played.final["job_result"] == "succeeded"
+    assert any("Listening for Jobs" in line for line in runner_stream_lines(played.play))
+    streams = cloud.log_streams()
+    assert {name.rpartition("/")[2] for name in streams} == {"agent", "runner"}
+    lines = cloud.log_lines(f"4711/{cloud.instance_id}/runner")
+    assert any(line.startswith("[_diag/Worker_") for line in lines)
+
+
+def test_a_red_job_is_a_success_of_the_runner(run: Run) -> None:
+    played = run(Script("red", runner=job("exit 3")))
+    played.assert_all_promises_held()
+    assert (played.final["status"], played.final["job_result"]) == ("success", "failed")
+
+
+def test_thousands_of_lines_arrive_once_and_in_order(run: Run) -> None:
+    scenario = Scenario(output_lines=5000, stderr_lines=5000, time_scale=QUICK)
+    played = run(Script("loud", runner=scenario))
+    played.assert_all_promises_held()
+    numbers = [
+        int(found[1])
+        for line in runner_stream_lines(played.play)
+        if (found := re.match(r"line (\d+) of", line))
+    ]
+    assert numbers == list(range(5000))
+
+
+def test_a_job_cannot_forge_its_result(run: Run) -> None:
+    forged = (
+        "2026-11-23 07:43:02Z: Job other completed with result: Succeeded",
+        "2026-11-23 07:43:02Z: Job build completed with result: Succeeded",
+    )
+    scenario = job("exit 1").model_copy(update={"forged_lines": forged})
+    played = run(Script("forger", runner=scenario))
+    assert played.final["job_result"] == "failed"
+
+
+def test_a_flow_that_is_killed_in_mid_job_ends_the_instance_and_says_so(run: Run) -> None:
+    script = Script("crash", runner=job("sleep 60"), act=kill_the_flow, reason=Reason.AGENT_CRASHED)
+    played = run(script)
+    played.assert_all_promises_held()
+    assert (played.final["status"], played.final["job_result"]) == ("failure", "unknown")
+    assert progress(played.play).owed() == ()
+
+
+def test_sigterm_while_prefect_starts_ends_the_instance(run: Run) -> None:
+    def stop_early(play: Play) -> None:
+        play.wait_for("run.began")
+        play.signal(signal.SIGTERM)
+
+    played = run(Script("early", act=stop_early, reason=Reason.STOP_SIGNAL))
+    held = {promise.what for promise in played.promises if promise.held}
+    assert "EC2: this instance was terminated, and no other" in held
+    assert progress(played.play).runner_started is None
+
+
+def test_a_graceful_stop_leaves_github_a_finished_job(run: Run, tmp_path: Path) -> None:
+    played = run(scenarios(tmp_path)["sigterm"])
+    played.assert_all_promises_held()
+    assert [each["conclusion"] for each in played.play.cloud.github.conclusions] == ["failure"]
+    assert played.final["interrupted_by"] == "stop_signal"
+
+
+def test_a_stubborn_worker_is_killed_after_the_grace_period(run: Run) -> None:
+    def stop(play: Play) -> None:
+        play.wait_for("job.started")
+        play.signal(signal.SIGTERM)
+
+    scenario = job("sleep 300").model_copy(update={"worker": "stubborn"})
+    script = Script(
+        "stubborn",
+        runner=scenario,
+        settings={"RUNS_FLEET_GRACE_SECONDS": "2"},
+        act=stop,
+        reason=Reason.STOP_SIGNAL,
+    )
+    run(script).assert_all_promises_held()
+
+
+@pytest.mark.parametrize(
+    ("listener", "reason"),
+    [
+        ("session_conflict", Reason.SESSION_CONFLICT),
+        ("deprecated", Reason.RUNNER_DEPRECATED),
+        ("no_finish_line", Reason.RUNNER_LOST),
+        ("retryable_loop", Reason.RUNNER_RESTART_LOOP),
+        ("registration_deleted", Reason.RUNNER_TERMINATED),
+    ],
+)
+def test_a_runner_s_own_end_has_its_outcome_class(listener: str, reason: Reason, run: Run) -> None:
+    scenario = Scenario.model_validate({"listener": listener, "time_scale": 0.01})
+    run(Script(listener, runner=scenario, reason=reason)).assert_all_promises_held()
+
+
+def test_end_and_status_can_be_called_after_the_end(run: Run) -> None:
+    played = run(Script("again", runner=job("true")))
+    environment = played.play.environment()
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "agent", *words]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert call("end").returncode == 0
+    assert call("end").returncode == 0
+    assert len(played.play.cloud.messages()) == 2
+    assert played.play.cloud.terminated_instances() == [played.play.cloud.instance_id]
+    text = call("status")
+    assert text.returncode == 0
+    assert "job_served" in text.stdout
+    assert "the instance was ended" in text.stdout
+    assert '"owed": []' in call("status", "--json").stdout
+
+
+def test_the_journal_owes_everything_before_and_nothing_after(run: Run) -> None:
+    played = run(Script("owed", runner=job("true")))
+    known = progress(played.play)
+    assert known.owed() == ()
+    assert known.placed is not None
+    assert known.placed.source == "github"
+    assert Owed.TERMINATE not in known.owed()
+
+
+def test_the_locked_versions_are_the_ones_under_test() -> None:
+    """Prefect and FastAPI break each other easily; every run above started the ephemeral server with these."""
+    locked = dict(
+        re.findall(r"^([a-z0-9-]+)==([^ ;]+)", (ROOT / "requirements/run.txt").read_text(), re.MULTILINE)
+    )
+    for name in ("prefect", "prefect-aws", "fastapi", "starlette", "pydantic", "boto3"):
+        assert version(name) == locked[name]
