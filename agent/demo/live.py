@@ -15,7 +15,7 @@ from rich.text import Text
 from agent.demo.play import Play
 
 STAGES = {
-    "run.began": "agent started; Prefect's API server starts, with an empty database",
+    "run.began": "agent started; Prefect takes 10 to 20 s",
     "config.fetched": "runner config read from SSM",
     "runner.on_disk": "runner is on the disk already",
     "runner.downloaded": "runner downloaded and unpacked",
@@ -33,6 +33,8 @@ MESSAGES = {"started": "`started` queued in SQS"}
 _EVENT = re.compile(r"^\S+Z (?P<level>[A-Z]+) \S+ (?P<name>[a-z_]+\.[A-Za-z_]+)(?P<fields>.*)$")
 _BYTES = re.compile(r" bytes=(\d+) of=(\d+)")
 LINES_SHOWN = 8
+DETAIL_FROM = 52
+"""The column where an event's fields begin; they are cut at the terminal's edge."""
 
 
 class LiveView:
@@ -102,11 +104,12 @@ class LiveView:
 
     def _picture(self) -> Group:
         steps = Table.grid(padding=(0, 1))
-        steps.add_column(justify="right", style="cyan", no_wrap=True)
-        steps.add_column(no_wrap=True)
-        steps.add_column(style="dim", no_wrap=True, overflow="ellipsis")
+        steps.add_column(justify="right", style="cyan", no_wrap=True, min_width=6)
+        steps.add_column(no_wrap=True, min_width=38)
+        steps.add_column(style="dim", no_wrap=True)
+        room = max(0, self._console.width - DETAIL_FROM)
         for seconds, what, detail in self._steps:
-            steps.add_row(f"{seconds:.1f} s", what, Text(detail))
+            steps.add_row(f"{seconds:.1f} s", what, Text(detail[:room]))
         parts: list[object] = [steps]
         if self._download is not None and not any("downloaded" in s[1] for s in self._steps):
             parts.append(ProgressBar(total=self._download[1], completed=self._download[0]))

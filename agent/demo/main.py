@@ -17,7 +17,9 @@ from agent.demo.scenarios import scenarios
 
 LOOK_SECONDS = 0.25
 FILLER_FILES = 1500
-"""Enough for a download that can be seen."""
+FILLER_BYTES = 24_000_000
+"""Enough for a download that can be seen, at the speed that the scenarios give GitHub."""
+INTERRUPTED = 130
 
 
 def demo(name: str, *, list_only: bool = False, keep: bool = False) -> int:
@@ -42,6 +44,9 @@ def demo(name: str, *, list_only: bool = False, keep: bool = False) -> int:
             )
             return 2
         return _play(name, known[name], workdir, console)
+    except KeyboardInterrupt:
+        console.print("\nstopped; the agent was told to end, and nothing of it is left")
+        return INTERRUPTED
     finally:
         if keep:
             console.print(f"kept: {workdir}")
@@ -52,7 +57,7 @@ def demo(name: str, *, list_only: bool = False, keep: bool = False) -> int:
 def _play(name: str, script: Script, workdir: Path, console: Console) -> int:
     console.print(f"[bold]runs-fleet-agent demo[/] · {name}: {script.title}")
     console.print("embedded AWS, GitHub and runner on loopback; the agent is the real one\n")
-    with Play(script, workdir, filler_files=FILLER_FILES) as play:
+    with Play(script, workdir, filler_files=FILLER_FILES, filler_bytes=FILLER_BYTES) as play:
         began = play.clock.monotonic()
         view = LiveView(play, console)
         play.start()

@@ -54,7 +54,13 @@ class Play:
     """A script set up in a working directory: the cloud, the agent's process, and what it says."""
 
     def __init__(
-        self, script: Script, workdir: Path, *, clock: Clock | None = None, filler_files: int = 300
+        self,
+        script: Script,
+        workdir: Path,
+        *,
+        clock: Clock | None = None,
+        filler_files: int = 300,
+        filler_bytes: int = 4_000_000,
     ) -> None:
         """Starts nothing yet; everything that the agent writes will be under `workdir`."""
         self.script = script
@@ -66,6 +72,7 @@ class Play:
         self.secrets: set[str] = {CACHE_TOKEN}
         self.argv_leaks: set[str] = set()
         self._filler_files = filler_files
+        self._filler_bytes = filler_bytes
         self._news = threading.Condition()
         self._stack = ExitStack()
         self._process: subprocess.Popen[str] | None = None
@@ -75,7 +82,10 @@ class Play:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.archive = build_archive(
-                self.workdir / "release", self.script.runner, filler_files=self._filler_files
+                self.workdir / "release",
+                self.script.runner,
+                filler_files=self._filler_files,
+                filler_bytes=self._filler_bytes,
             )
             self.cloud = stack.enter_context(
                 LocalCloud(

@@ -18,7 +18,7 @@ _SERVED = Scenario(
         name="build",
         steps=(
             Step(name="hello", run='echo "hello from $RUNNER_NAME"; uname -sm'),
-            Step(name="test", run="for i in 1 2 3; do echo test $i passed; sleep 0.3; done"),
+            Step(name="test", run="for i in $(seq 12); do echo test $i passed; sleep 0.5; done"),
             Step(name="artefact", run="mkdir -p dist && date > dist/app && ls dist"),
         ),
     ),
@@ -73,7 +73,9 @@ def _disk_full(workdir: Path) -> Script:
 def scenarios(workdir: Path) -> dict[str, Script]:
     """Every scenario by its name; `workdir` is where its disk space is measured."""
     return {
-        "job": Script("a job is served", runner=_SERVED),
+        "job": Script(
+            "a job is served", runner=_SERVED, github=GitHubOptions(bytes_per_second=8 * MB)
+        ),
         "cache-hit": Script(
             "the runner comes from the S3 cache",
             runner=_SERVED,
