@@ -2,7 +2,12 @@ import os
 import platform
 from importlib.metadata import version
 
+import hypothesis
 import pytest
+
+# A slow machine is no failure of a property.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 WATCHED = ("prefect", "fastapi", "boto3", "moto", "pydantic")
 
