@@ -33,9 +33,9 @@ class BuiltArchive:
 def files(scenario: Scenario, interpreter: str = sys.executable) -> dict[str, tuple[bytes, int]]:
     """Content and mode of every file that is the runner itself."""
     tree = {path.name: (path.read_bytes(), 0o755) for path in sorted((HERE / "tree").iterdir())}
-    for name, program in (("Runner.Listener", "listener.py"), ("Runner.Worker", "worker.py")):
-        code = (HERE / "programs" / program).read_bytes()
-        tree[f"bin/{name}"] = (f"#!{interpreter} -ES\n".encode() + code, 0o755)
+    for program in ("listener", "worker", "configure"):
+        code = (HERE / "programs" / f"{program}.py").read_bytes()
+        tree[f"bin/Runner.{program.title()}"] = (f"#!{interpreter} -ES\n".encode() + code, 0o755)
     tree["bin/installdependencies.sh"] = (b"#!/bin/bash\n", 0o755)
     tree["scenario.json"] = (scenario.model_dump_json(indent=1).encode(), 0o644)
     return tree

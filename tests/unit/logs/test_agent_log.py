@@ -88,7 +88,7 @@ def test_secrets_are_masked_also_in_tracebacks_and_on_the_console(tmp_path: Path
 
 def test_third_party_loggers_say_warnings_only(tmp_path: Path) -> None:
     set_up(tmp_path / "agent.log")
-    for name in ("httpx", "botocore.auth", "prefect"):
+    for name in ("httpx", "botocore.auth", "urllib3"):
         logging.getLogger(name).info("chatter")
         logging.getLogger(name).warning("matters")
     assert [line.split()[-1] for line in said(tmp_path / "agent.log")] == ["matters"] * 3
