@@ -139,7 +139,7 @@ class Settings(BaseModel):
     max_runtime_minutes: Positive = Field(
         360.0,
         alias="RUNS_FLEET_MAX_RUNTIME_MINUTES",
-        description="how long a job may run; fractions allowed",
+        description="how long the runner may run, from its start; fractions allowed",
     )
     standby_deadline_minutes: Positive = Field(
         120.0,

@@ -2,6 +2,7 @@
 
 import logging
 
+from agent.archive.staging import sweep_leftovers
 from agent.deadline import Deadline
 from agent.errors import RunnerDirError
 from agent.events import event, warning
@@ -22,6 +23,7 @@ def clean_up(run: RunContext, *, deadline: Deadline) -> int:
         return run.progress.cleaned_up.left
     if run.progress.config is not None:
         delete_parameters(run)
+    sweep_leftovers(run.settings.runner_dir)
     try:
         left = remove_runner(run.settings.runner_dir, deadline=deadline)
     except RunnerDirError as exc:

@@ -20,6 +20,8 @@ LONGEST_POLL_SECONDS = 5.0
 POLL_GROWTH = 1.25
 POLL_JITTER = 0.2
 """Spares that booted together must not ask SSM together."""
+OUTAGE_SECONDS = 60.0
+"""A spare outlives an outage of SSM of this length; the task's retries come on top."""
 CREDENTIAL_DEADLINE_SECONDS = 30.0
 """The orchestrator writes two parameters; the second may be a moment late, but not longer than this."""
 
@@ -88,25 +90,52 @@ def _wait(
     run: RunContext, parameters: Parameters, deadline: Deadline, stop: threading.Event
 ) -> RunnerConfig:
     pause = FIRST_POLL_SECONDS
+    reader = _PatientReader(run, parameters)
     credential_deadline: Deadline | None = None
     while True:
-        config = parameters.read()
+        config = reader.read()
         if config is not None and config.has_credential:
             return config
         if config is not None:
             credential_deadline = credential_deadline or deadline.at_most(
                 CREDENTIAL_DEADLINE_SECONDS
             )
-        if (credential_deadline or deadline).expired:
+        until = credential_deadline or deadline
+        if until.expired:
             raise _nothing_came(run, parameters, half=config is not None)
         jittered = pause * (1 + POLL_JITTER * (2 * random.random() - 1))  # noqa: S311 - no secret
-        if run.clock.wait(stop, min(jittered, (credential_deadline or deadline).remaining())):
-            request = run.stop.request
-            raise Interrupted(
-                request.reason if request else Reason.STOP_SIGNAL,
-                request.detail if request else "stopped while waiting for the runner config",
-            )
+        if run.clock.wait(stop, min(jittered, until.remaining())):
+            raise _interrupted(run)
         pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+
+
+class _PatientReader:
+    """Reads the parameters; a failure that may pass counts as "not there" until it has lasted too long."""
+
+    def __init__(self, run: RunContext, parameters: Parameters) -> None:
+        self._run = run
+        self._parameters = parameters
+        self._outage: Deadline | None = None
+
+    def read(self) -> RunnerConfig | None:
+        try:
+            config = self._parameters.read()
+        except AwsError as exc:
+            if not exc.transient or (self._outage is not None and self._outage.expired):
+                raise
+            if self._outage is None:
+                self._outage = Deadline.after(self._run.clock, OUTAGE_SECONDS)
+                warning(log, "config.unreadable_for_now", error=exc)
+            return None
+        self._outage = None
+        return config
+
+
+def _interrupted(run: RunContext) -> Interrupted:
+    request = run.stop.request
+    if request is not None:
+        return Interrupted(request.reason, request.detail)
+    return Interrupted(Reason.STOP_SIGNAL, "stopped while waiting for the runner config")
 
 
 def _nothing_came(run: RunContext, parameters: Parameters, *, half: bool) -> ConfigError:

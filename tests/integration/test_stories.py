@@ -165,6 +165,16 @@ def test_end_and_status_can_be_called_after_the_end(run: Run) -> None:
     assert '"owed": []' in call("status", "--json").stdout
 
 
+def test_a_central_server_that_is_not_there_is_left_out(run: Run) -> None:
+    """Port 9 (discard) refuses on loopback."""
+    script = Script(
+        "no server", runner=job("true"), settings={"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    )
+    played = run(script)
+    played.assert_all_promises_held()
+    assert played.play.wait_for("prefect.server_unreachable")
+
+
 def test_the_journal_owes_everything_before_and_nothing_after(run: Run) -> None:
     played = run(Script("owed", runner=job("true")))
     known = progress(played.play)
@@ -177,7 +187,9 @@ def test_the_journal_owes_everything_before_and_nothing_after(run: Run) -> None:
 def test_the_locked_versions_are_the_ones_under_test() -> None:
     """Prefect and FastAPI break each other easily; every run above started the ephemeral server with these."""
     locked = dict(
-        re.findall(r"^([a-z0-9-]+)==([^ ;]+)", (ROOT / "requirements/run.txt").read_text(), re.MULTILINE)
+        re.findall(
+            r"^([a-z0-9-]+)==([^ ;]+)", (ROOT / "requirements/run.txt").read_text(), re.MULTILINE
+        )
     )
     for name in ("prefect", "prefect-aws", "fastapi", "starlette", "pydantic", "boto3"):
         assert version(name) == locked[name]
