@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
@@ -27,6 +28,8 @@ def endpoint() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # moto keeps one state a process: whatever test ran here before left its streams in it.
+    httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
     yield f"http://{host}:{port}"
     server.stop()
 

@@ -52,7 +52,9 @@ def test_no_signal_is_ignored_or_blocked_in_the_child_although_the_agent_ignores
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1, signal.SIGTERM})
         signal.signal(signal.SIGINT, before)
-    assert [int(line.split()[1], 16) for line in said.splitlines()] == [0, 0]
+    # Signals 32 and 33 are the C library's own; it lets nobody unblock them.
+    masks = [int(line.split()[1], 16) & ~(0b11 << 31) for line in said.splitlines()]
+    assert masks == [0, 0]
 
 
 def test_files_of_the_child_are_private(stage: Stage) -> None:

@@ -146,7 +146,10 @@ class Listening:
         return 0
 
     def _start_worker(self, job: dict[str, Any]) -> None:
+        # A SIGINT for the whole group must not meet a worker that has not set its handlers yet.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         self._worker = subprocess.Popen([str(ROOT / "bin/Runner.Worker")], stdin=subprocess.PIPE, text=True)  # fmt: skip
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         self._tell({"job": job, "id": GUID})
         if self._stop.is_set():
             self._tell({"shutdown": True})

@@ -36,6 +36,7 @@ class Worker:
 
     def run(self) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGTERM, self._terminate)
         if self._scenario["worker"] == "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
