@@ -42,6 +42,8 @@ class Script:
     config: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the runner config that differ from a good one; None leaves a key out."""
     fifo: bool = False
+    interpreter: str = sys.executable
+    """Runs the stand-in runner; its user must be able to execute it."""
     prepare: Callable[["Play"], None] | None = None
     """Called when the cloud is up, before the agent starts."""
     act: Callable[["Play"], None] | None = None
@@ -84,6 +86,7 @@ class Play:
             self.archive = build_archive(
                 self.workdir / "release",
                 self.script.runner,
+                interpreter=self.script.interpreter,
                 filler_files=self._filler_files,
                 filler_bytes=self._filler_bytes,
             )
