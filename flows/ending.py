@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from agent.deadline import Deadline
 from agent.events import warning
 from agent.stages.context import RunContext
-from agent.stages.end import CLEAN_UP_SECONDS, finish_deadline, logs_deadline
+from agent.stages.end import CLEAN_UP_SECONDS, finish_deadline, logs_deadline, stop_runner
 from agent.stages.notify import give_up
 from agent.stages.ship_logs import ship_logs
 from flows.beside import Beside
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 async def end_instance(run: RunContext, beside: Beside) -> None:
     """Pays in the contract's order, all of it within the finish timeout."""
     deadline = finish_deadline(run)
+    await _guarded("stop_runner", asyncio.to_thread(stop_runner, run))
     await _guarded("beside", beside.settle())
     logs = logs_deadline(run, deadline)
     await _guarded("ship_logs", asyncio.to_thread(ship_logs, run, deadline=logs))

@@ -56,16 +56,17 @@ def logs_deadline(run: RunContext, deadline: Deadline) -> Deadline:
     return deadline.at_most(run.settings.finish_timeout_seconds * LOGS_SHARE)
 
 
-def _stop_runner(run: RunContext, _deadline: Deadline) -> None:
+def stop_runner(run: RunContext) -> None:
+    """Kills whatever of the runner is left, where the stage that started it did not see to that."""
     started = run.progress.runner_started
-    if started is not None:
+    if started is not None and run.progress.runner_gone is None:
         killed = attach(
             ProcessIdentity(started.pid, started.start_ticks),
             runner_dir=run.settings.runner_dir,
             clock=run.clock,
         ).kill_everything()
         event(log, "runner.gone", killed=killed)
-    run.journal.add(RunnerGone(run.journal.now()))
+        run.journal.add(RunnerGone(run.journal.now()))
 
 
 def _ship_logs(run: RunContext, deadline: Deadline) -> None:
@@ -112,7 +113,7 @@ def _until(run: RunContext, deadline: Deadline, step: Callable[[], object]) -> N
 
 
 _PAY: dict[Owed, Callable[[RunContext, Deadline], None]] = {
-    Owed.STOP_RUNNER: _stop_runner,
+    Owed.STOP_RUNNER: lambda run, _deadline: stop_runner(run),
     Owed.SHIP_LOGS: _ship_logs,
     Owed.FINAL_MESSAGE: _final_message,
     Owed.CLEAN_UP: _clean_up,
