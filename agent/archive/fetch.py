@@ -8,7 +8,8 @@ import httpx
 from agent.archive_stream import ArchiveStream
 from agent.errors import DownloadError, ReleaseError
 
-CHUNK_BYTES = 256 * 1024
+LARGEST_REFUSAL_BYTES = 64 * 1024
+"""As much of an error's body is counted, at most."""
 
 
 @contextmanager
@@ -21,22 +22,26 @@ def open_url(
     "Not Found".
 
     Raises:
-        ReleaseError: 404.
+        ReleaseError: 404; an address that is none.
         DownloadError: anything else but 200, another size than announced, a broken transfer.
     """
+    plain = {"Accept-Encoding": "identity"}
     try:
-        with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer:
+        with client.stream("GET", url, headers=plain, follow_redirects=True) as answer:
             _check(answer, url, expected_size)
             size = _announced(answer) or expected_size
             yield ArchiveStream(_chunks(answer, url, size), size)
     except httpx.HTTPError as exc:
         raise _broken(url, exc) from exc
+    except httpx.InvalidURL as exc:
+        raise ReleaseError(
+            f"{url!r} is no address: {exc}", mend="check RUNS_FLEET_GITHUB_URL and the proxy"
+        ) from exc
 
 
 def _check(answer: httpx.Response, url: str, expected_size: int | None) -> None:
     if answer.status_code != httpx.codes.OK:
-        got = len(answer.read()) if (_announced(answer) or 0) < CHUNK_BYTES else "many"
-        text = f"{url} answers {answer.status_code} and {got} bytes"
+        text = f"{url} answers {answer.status_code} and {_size_of_refusal(answer)} bytes"
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise ReleaseError(text, mend="set RUNS_FLEET_RUNNER_VERSION to a version that exists")
         again = answer.headers.get("Retry-After", "")
@@ -56,10 +61,20 @@ def _check(answer: httpx.Response, url: str, expected_size: int | None) -> None:
         )
 
 
+def _size_of_refusal(answer: httpx.Response) -> str:
+    got = 0
+    for chunk in answer.iter_raw():
+        got += len(chunk)
+        if got > LARGEST_REFUSAL_BYTES:
+            return f"more than {LARGEST_REFUSAL_BYTES}"
+    return str(got)
+
+
 def _chunks(answer: httpx.Response, url: str, size: int | None) -> Iterator[bytes]:
     got = 0
     try:
-        for chunk in answer.iter_raw(CHUNK_BYTES):
+        # As they arrive: waiting for chunks of a given size would keep a slow trickle from seeing a stop.
+        for chunk in answer.iter_raw():
             got += len(chunk)
             yield chunk
     except httpx.HTTPError as exc:

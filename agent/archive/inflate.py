@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ except ImportError:  # no wheel for this machine
 
 GZIP = 31
 """zlib's window bits for a gzip header."""
+MAGIC = b"\x1f\x8b"
+SLICE_BYTES = 32 * 1024
+"""Compressed bytes inflated at once. Deflate makes at most 1032 bytes of one, so a slice never becomes more than 33 MiB."""
 MEND = "delete the object from the cache, where it came from there; check the proxy in between"
 
 
@@ -32,7 +36,9 @@ class Limits:
     ratio_from_bytes: int = 64 << 20
 
 
-class _Decompressor(Protocol):
+class Engine(Protocol):
+    """What zlib's and isal's decompression objects have in common."""
+
     eof: bool
     unused_data: bytes
 
@@ -40,7 +46,7 @@ class _Decompressor(Protocol):
 
 
 class Inflater:
-    """A readable stream of the plain bytes, as `tarfile` wants one."""
+    """The plain bytes of a gzip stream."""
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class Inflater:
         keep: Path | None,
         on_bytes: Callable[[int], None],
         check: Callable[[], None],
+        library: Any = fast,
     ) -> None:
         """Takes nothing yet.
 
@@ -58,18 +65,19 @@ class Inflater:
             limits: beyond them ArchiveError.
             keep: where the compressed bytes are written too.
             on_bytes: told the size of each chunk.
-            check: called for each chunk; what it raises ends the pass.
+            check: called for each slice; what it raises ends the pass.
+            library: `zlib` or a module like it.
         """
         self._chunks = chunks
         self._limits = limits
         self._on_bytes = on_bytes
         self._check = check
+        self._library = library
+        self._errors = (zlib.error, getattr(library, "error", zlib.error), EOFError, ValueError)
         self._hash = hashlib.sha256()
-        self._inflate: _Decompressor = fast.decompressobj(wbits=GZIP)
-        self._plain = bytearray()
         self._keep = keep.open("wb") if keep is not None else None
         self._kept = keep
-        self._begun = False
+        self._head = b""
         self.archive_bytes = 0
         self.unpacked_bytes = 0
 
@@ -85,83 +93,71 @@ class Inflater:
         """Of all compressed bytes so far, lower-case hex."""
         return self._hash.hexdigest()
 
-    def read(self, size: int) -> bytes:
-        """At most `size` plain bytes; fewer only at the end.
+    def pieces(self) -> Iterator[bytes]:
+        """The plain bytes as they come; taken to the end, the digest is of the whole file, whatever follows the gzip in it.
 
         Raises:
             ArchiveError: not gzip, damaged, cut short, or over a limit.
             DownloadError: the transfer broke.
         """
-        while len(self._plain) < size and self._inflate_more():
-            pass
-        taken = bytes(self._plain[:size])
-        del self._plain[:size]
-        return taken
+        engine, rest = self._new_engine(), b""
+        slices = self._slices()
+        for data in slices:
+            rest += data
+            while rest and not (engine.eof and len(rest) < len(MAGIC)):
+                if engine.eof:
+                    if not rest.startswith(MAGIC):
+                        deque(slices, maxlen=0)
+                        return
+                    engine = self._new_engine()
+                yield self._inflated(engine, rest)
+                rest = engine.unused_data
+        if not engine.eof:
+            raise ArchiveError(
+                f"the archive is cut short after {self.archive_bytes} bytes", mend=MEND
+            )
 
-    def drain(self) -> None:
-        """Takes the rest: the digest is of the whole file, whatever follows the archive in it.
+    def _new_engine(self) -> Engine:
+        engine: Engine = self._library.decompressobj(wbits=GZIP)
+        return engine
 
-        Raises:
-            ArchiveError: the rest is damaged, cut short or over the limit.
-            DownloadError: the transfer broke.
-        """
-        while self._inflate_more():
-            self._plain.clear()
+    def _slices(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self._take(chunk)
+            for at in range(0, len(chunk), SLICE_BYTES):
+                self._check()
+                yield chunk[at : at + SLICE_BYTES]
 
-    def _inflate_more(self) -> bool:
-        """One chunk further; false at the end, where gzip's own checksum must have come."""
-        chunk = self._next()
-        if chunk is None:
-            if not self._inflate.eof:
-                raise ArchiveError(
-                    f"the archive is cut short after {self.archive_bytes} bytes", mend=MEND
-                )
-            return False
-        self._plain += self._plain_of(chunk)
-        self._look_at_limits()
-        return True
-
-    def _next(self) -> bytes | None:
+    def _take(self, chunk: bytes) -> None:
         self._check()
-        chunk = next(self._chunks, None)
-        if chunk is None:
-            return None
+        self._head = self._head or chunk[:8]
         self._hash.update(chunk)
         self.archive_bytes += len(chunk)
         self._on_bytes(len(chunk))
+        if self.archive_bytes > self._limits.archive_bytes:
+            raise ArchiveError(f"the archive has more than {self._limits.archive_bytes} bytes", mend=MEND)  # fmt: skip
         if self._keep is not None:
             try:
                 self._keep.write(chunk)
             except OSError as exc:
                 raise disk_trouble(self._kept or Path(), exc) from exc
-        return chunk
 
-    def _plain_of(self, chunk: bytes) -> bytes:
-        plain = b""
+    def _inflated(self, engine: Engine, data: bytes) -> bytes:
         try:
-            while chunk:
-                if self._inflate.eof:
-                    if not chunk.startswith(b"\x1f"):
-                        break
-                    self._inflate = fast.decompressobj(wbits=GZIP)
-                plain += self._inflate.decompress(chunk)
-                chunk = self._inflate.unused_data
-        except _errors() as exc:
-            first = "" if self._begun else f" (it begins with {chunk[:8]!r})"
+            plain = engine.decompress(data)
+        except self._errors as exc:
             raise ArchiveError(
-                f"the archive is not gzip or damaged after {self.archive_bytes} bytes{first}: {exc}",
+                f"the archive is not gzip or damaged after {self.archive_bytes} bytes (it begins with {self._head!r}): {exc}",
                 mend=MEND,
             ) from None
-        self._begun = True
         self.unpacked_bytes += len(plain)
+        self._look_at_limits()
         return plain
 
     def _look_at_limits(self) -> None:
         limits, packed, plain = self._limits, self.archive_bytes, self.unpacked_bytes
-        if packed > limits.archive_bytes or plain > limits.unpacked_bytes:
-            raise ArchiveError(
-                f"the archive is too large: {packed} bytes, {plain} unpacked", mend=MEND
-            )
+        if plain > limits.unpacked_bytes:
+            raise ArchiveError(f"the archive unpacks to more than {limits.unpacked_bytes} bytes", mend=MEND)  # fmt: skip
         if plain > limits.ratio_from_bytes and plain > packed * limits.ratio:
             raise ArchiveError(
                 f"{packed} bytes of the archive unpack to {plain}: that is no runner", mend=MEND
@@ -174,7 +170,3 @@ def disk_trouble(path: Path, exc: OSError) -> RunnerDirError:
         f"{path} cannot be written: {exc.strerror or exc}",
         mend="check RUNS_FLEET_RUNNER_DIR, its owner and the volume's size",
     )
-
-
-def _errors() -> tuple[Any, ...]:
-    return (zlib.error, getattr(fast, "error", zlib.error), EOFError, ValueError)

@@ -1,25 +1,16 @@
-"""Unpacks an archive while it comes in; nothing that it holds can end up outside the directory.
+"""Unpacks an archive while it comes in: hash, inflate and write in one pass, in bounded memory."""
 
-The rules are those of tarfile's `data` filter (PEP 706) and stricter: no absolute path, no `..`, no link that leaves the tree, no
-device, no path that leads through a link of the archive's own, no foreign owner, no setuid bit.
-"""
-
-import os
-import posixpath
-import tarfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from agent.archive.inflate import MEND, Inflater, Limits, disk_trouble
+from agent.archive.tar import Plain, members
+from agent.archive.tree import Tree
 from agent.clock import Clock
 from agent.errors import ArchiveError, Interrupted
 from agent.outcome import Reason
-
-LARGEST_NAME = 4096
-WRITE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +63,8 @@ def unpack(
     limits = limits or Limits()
     try:
         with Inflater(chunks, limits=limits, keep=keep, on_bytes=on_bytes, check=check) as inflater:
-            tree = _Tree(into, owner)
-            _unpack_all(inflater, tree, limits)
-            inflater.drain()
+            tree = Tree(into, owner)
+            _unpack_all(Plain(inflater.pieces()), tree, limits)
             return Unpacked(
                 inflater.sha256,
                 inflater.archive_bytes,
@@ -86,110 +76,9 @@ def unpack(
         raise disk_trouble(into, exc) from exc
 
 
-def _unpack_all(inflater: Inflater, tree: "_Tree", limits: Limits) -> None:
-    try:
-        with tarfile.open(fileobj=inflater, mode="r|") as archive:  # type: ignore[call-overload]
-            for member in archive:
-                if tree.members >= limits.members:
-                    raise ArchiveError(f"more than {limits.members} files", mend=MEND)
-                tree.add(member, archive.extractfile(member) if member.isreg() else None)
-    except (tarfile.TarError, ValueError, UnicodeError, OverflowError) as exc:
-        raise ArchiveError(
-            f"the archive is not a tar file or damaged: {type(exc).__name__} {exc}", mend=MEND
-        ) from None
-
-
-@dataclass(slots=True)
-class _Tree:
-    """The directory being filled; it knows what it made itself, so it never follows a link."""
-
-    root: Path
-    owner: tuple[int, int] | None
-    members: int = 0
-    _folders: set[str] = field(default_factory=lambda: {"."})
-    _files: set[str] = field(default_factory=set)
-    _links: set[str] = field(default_factory=set)
-
-    def add(self, member: tarfile.TarInfo, content: IO[bytes] | None) -> None:
-        self.members += 1
-        name = self._safe(member.name, member)
-        if member.isdir():
-            self._folder(name)
-            return
-        if name == ".":
-            raise _unsafe(member, "stands in the place of the directory itself")
-        self._folder(posixpath.dirname(name) or ".")
-        if name in self._folders:
-            raise _unsafe(member, "stands in the place of a directory")
-        if name in self._files | self._links:
-            (self.root / name).unlink()
-            self._files.discard(name)
-            self._links.discard(name)
-        if member.issym():
-            self._symlink(name, member)
-        elif member.islnk():
-            self._hard_link(name, member)
-        elif content is not None:
-            self._file(name, content, member.mode)
-        else:
-            raise _unsafe(member, "is neither a file nor a directory nor a link")
-
-    def _safe(self, name: str, member: tarfile.TarInfo) -> str:
-        parts = name.split("/")
-        if name.startswith("/") or ".." in parts or "\0" in name or len(name) > LARGEST_NAME:
-            raise _unsafe(member, "leads out of the runner directory")
-        return posixpath.normpath(name)
-
-    def _folder(self, name: str) -> None:
-        if name in self._folders:
-            return
-        self._folder(posixpath.dirname(name) or ".")
-        if name in self._links or name in self._files:
-            raise ArchiveError(f"{name!r} in the archive leads through a link or a file", mend=MEND)
-        path = self.root / name
-        path.mkdir(mode=0o755)
-        path.chmod(0o755)
-        self._own(path)
-        self._folders.add(name)
-
-    def _file(self, name: str, content: IO[bytes], mode: int) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        handle = os.open(self.root / name, flags, 0o600)
-        try:
-            while data := content.read(WRITE_BYTES):
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(handle, view) :]
-            os.fchmod(handle, 0o755 if mode & 0o100 else 0o644)
-            if self.owner is not None:
-                os.fchown(handle, *self.owner)
-        finally:
-            os.close(handle)
-        self._files.add(name)
-
-    def _symlink(self, name: str, member: tarfile.TarInfo) -> None:
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-        climbs_late = ".." in member.linkname.lstrip("./").split("/")
-        leads_out = member.linkname.startswith("/") or target.split("/")[0] == ".."
-        if not member.linkname or leads_out or climbs_late:
-            # A `..` behind another link's name climbs from wherever that link leads.
-            raise _unsafe(member, f"links to {member.linkname!r}, out of the runner directory")
-        path = self.root / name
-        path.symlink_to(member.linkname)
-        self._own(path)
-        self._links.add(name)
-
-    def _hard_link(self, name: str, member: tarfile.TarInfo) -> None:
-        target = posixpath.normpath(member.linkname)
-        if target not in self._files:
-            raise _unsafe(member, f"links to {member.linkname!r}, which is no file of the archive")
-        os.link(self.root / target, self.root / name, follow_symlinks=False)
-        self._files.add(name)
-
-    def _own(self, path: Path) -> None:
-        if self.owner is not None:
-            os.chown(path, *self.owner, follow_symlinks=False)
-
-
-def _unsafe(member: tarfile.TarInfo, why: str) -> ArchiveError:
-    return ArchiveError(f"{member.name[:200]!r} in the archive {why}", mend=MEND)
+def _unpack_all(plain: Plain, tree: Tree, limits: Limits) -> None:
+    for member in members(plain):
+        if tree.members >= limits.members:
+            raise ArchiveError(f"the archive has more than {limits.members} files", mend=MEND)
+        tree.add(member, plain.content(member.size))
+    plain.drain()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from agent.archive_stream import ArchiveStream
 from agent.errors import DownloadError
@@ -15,7 +16,8 @@ from agent.events import event, warning
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 64 * 1024
+"""A chunk is waited for until it is whole: small ones let a slow trickle see a stop."""
 _MISSES = ("NoSuchKey", "404", "NotFound")
 _THERE = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 
@@ -104,7 +106,7 @@ class RunnerCache:
     def _chunks(self, body: Any, key: str) -> Iterator[bytes]:
         try:
             yield from body.iter_chunks(CHUNK_BYTES)
-        except (BotoCoreError, ClientError, OSError) as exc:
+        except (BotoCoreError, ClientError, HTTPError, OSError) as exc:
             raise DownloadError(
                 f"the transfer of s3://{self._bucket}/{key} broke: {exc}",
                 mend="GitHub is asked instead",

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.clock import Clock
 from agent.deadline import Deadline
-from agent.errors import DigestMismatch, DownloadError, ReleaseError
+from agent.errors import DigestMismatch, DownloadError, Interrupted, ReleaseError, SettingsError
 from agent.events import warning
+from agent.outcome import Reason
 from agent.releases.version import RunnerVersion, asset_name
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,15 @@ class Releases:
             clock: for the wait that a rate limit asks for.
             stop: ends such a wait.
             token: raises the rate limit from 60 an hour and address; never needed.
+
+        Raises:
+            SettingsError: the token cannot stand in a header. (The libraries below would print it in their error.)
         """
+        if token and not re.fullmatch(r"[!-~]+", token):
+            raise SettingsError(
+                "RUNS_FLEET_GITHUB_TOKEN holds a blank, a line's end or another character that no token has",
+                mend="set it in the agent's environment file",
+            )
         self._client = client
         self._api_url = api_url
         self._clock = clock
@@ -94,10 +103,10 @@ class Releases:
                 before its archives are uploaded); no digest; an answer that is not GitHub's.
             DigestMismatch: the two places where GitHub publishes the digest do not agree.
             DownloadError: the API could not be asked; transient, but for a rate limit.
+            Interrupted: the stop was set.
         """
-        if version != "latest":
-            RunnerVersion.parse(version)
-        answer = self._ask(version, deadline)
+        wanted = version if version == "latest" else str(RunnerVersion.parse(version))
+        answer = self._ask(wanted, deadline)
         try:
             release = _Release.model_validate_json(answer)
         except ValidationError as exc:
@@ -106,13 +115,19 @@ class Releases:
                 f"{self._api_url} did not answer with a release ({wrong})",
                 mend="check RUNS_FLEET_GITHUB_API_URL and the proxy in between",
             ) from None
-        return _chosen(release, str(RunnerVersion.parse(release.tag_name)), arch)
+        published = str(RunnerVersion.parse(release.tag_name))
+        if wanted not in ("latest", published):
+            raise ReleaseError(
+                f"{self._api_url} answers with release {published} for {wanted}",
+                mend="check RUNS_FLEET_GITHUB_API_URL and the proxy in between",
+            )
+        return _chosen(release, published, arch)
 
     def _ask(self, version: str, deadline: Deadline) -> bytes:
         which = "latest" if version == "latest" else f"tags/v{version}"
         url = f"{self._api_url}/repos/actions/runner/releases/{which}"
         while True:
-            status, headers, body = self._get(url)
+            status, headers, body = self._get(url, deadline)
             if status == httpx.codes.OK:
                 return body
             if status == httpx.codes.NOT_FOUND:
@@ -120,7 +135,7 @@ class Releases:
                     f"GitHub has no runner release {version!r} ({url} answers 404)",
                     mend="set RUNS_FLEET_RUNNER_VERSION to a version from the releases page",
                 )
-            seconds = rate_limit_seconds(status, headers, self._clock)
+            seconds = rate_limit_seconds(status, headers, body, self._clock)
             if seconds is None:
                 raise DownloadError(
                     f"{url} answers {status}",
@@ -129,25 +144,38 @@ class Releases:
                 )
             self._sit_out(url, seconds, deadline)
 
-    def _get(self, url: str) -> tuple[int, httpx.Headers, bytes]:
+    def _get(self, url: str, deadline: Deadline) -> tuple[int, httpx.Headers, bytes]:
         try:
-            with self._client.stream("GET", url, headers=self._headers) as answer:
+            with self._client.stream(
+                "GET", url, headers=self._headers, follow_redirects=True
+            ) as answer:
                 body = b""
                 for chunk in answer.iter_bytes():
                     body += chunk
-                    if len(body) > LARGEST_ANSWER_BYTES:
-                        raise ReleaseError(
-                            f"{url} answers with more than 4 MiB", mend="check the proxy in between"
-                        )
+                    self._look_at(url, len(body), deadline)
                 return answer.status_code, answer.headers, body
-        except httpx.HTTPError as exc:
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise DownloadError(
                 f"{url} could not be asked: {type(exc).__name__} {exc}",
                 mend="check the subnet's way to GitHub; or fill the cache and " + _MEND_PIN,
             ) from exc
 
+    def _look_at(self, url: str, got: int, deadline: Deadline) -> None:
+        """Ends an answer that does not end by itself, be it large or slow."""
+        if got > LARGEST_ANSWER_BYTES:
+            raise ReleaseError(
+                f"{url} answers with more than 4 MiB", mend="check the proxy in between"
+            )
+        if self._stop.is_set():
+            raise _stopped()
+        if deadline.expired:
+            raise DownloadError(
+                f"{url} did not answer in time: {got} bytes so far",
+                mend="check the subnet's way to GitHub; or fill the cache and " + _MEND_PIN,
+            )
+
     def _sit_out(self, url: str, seconds: float, deadline: Deadline) -> None:
-        if seconds > deadline.remaining():
+        if seconds >= deadline.remaining():
             raise DownloadError(
                 f"GitHub's rate limit is used up for another {seconds:.0f} s ({url})",
                 mend="set RUNS_FLEET_GITHUB_TOKEN; or " + _MEND_PIN,
@@ -156,7 +184,7 @@ class Releases:
             )
         warning(log, "github.rate_limited", seconds=seconds)
         if self._clock.wait(self._stop, seconds):
-            raise DownloadError("stopped while waiting for GitHub's rate limit", mend="", transient=False)  # fmt: skip
+            raise _stopped()
 
 
 def pinned(version: str, arch: str, sha256: str, github_url: str) -> Release:
@@ -166,19 +194,23 @@ def pinned(version: str, arch: str, sha256: str, github_url: str) -> Release:
     return Release(version, arch, url, sha256, None)
 
 
-def rate_limit_seconds(status: int, headers: httpx.Headers, clock: Clock) -> float | None:
-    """How long GitHub wants us to wait; None when the answer is not a rate limit.
+def rate_limit_seconds(
+    status: int, headers: httpx.Headers, body: bytes, clock: Clock
+) -> float | None:
+    """How long GitHub wants us to wait, at least a second; None when the answer is not a rate limit.
 
+    A secondary limit may say nothing but its name in the body: then it is a minute.
     https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
     if status not in (httpx.codes.FORBIDDEN, httpx.codes.TOO_MANY_REQUESTS):
         return None
     if (seconds := _number(headers.get("Retry-After"))) is not None:
-        return max(0.0, seconds)
+        return max(1.0, seconds)
     reset = _number(headers.get("X-RateLimit-Reset"))
     if headers.get("X-RateLimit-Remaining") == "0" and reset is not None:
         return max(1.0, reset - clock.utc().timestamp() + 1.0)
-    return 60.0 if status == httpx.codes.TOO_MANY_REQUESTS else None
+    named = status == httpx.codes.TOO_MANY_REQUESTS or b"rate limit" in body.lower()
+    return 60.0 if named else None
 
 
 def _chosen(release: _Release, version: str, arch: str) -> Release:
@@ -197,22 +229,25 @@ def _chosen(release: _Release, version: str, arch: str) -> Release:
 def _digest(asset: _Asset, body: str, runtime: str) -> str:
     """From the asset's `digest` and the marker in the release notes, which must agree."""
     by_api = (asset.digest or "").lower().removeprefix("sha256:")
-    marker = re.search(
+    markers: list[str] = re.findall(
         rf"{re.escape(asset.name)}\s*<!-- BEGIN SHA {runtime} -->([0-9a-fA-F]{{64}})<!-- END SHA {runtime} -->",
         body,
     )
-    by_notes = marker[1].lower() if marker else ""
-    known = {digest for digest in (by_api, by_notes) if _HEX.fullmatch(digest)}
+    known = {d for d in (by_api, *(m.lower() for m in markers)) if _HEX.fullmatch(d)}
     if not known:
         raise ReleaseError(
             f"GitHub publishes no SHA-256 for {asset.name}", mend="set RUNS_FLEET_RUNNER_SHA256"
         )
     if len(known) > 1:
         raise DigestMismatch(
-            f"GitHub publishes two digests for {asset.name}: {by_api} and {by_notes}",
+            f"GitHub publishes two digests for {asset.name}: {' and '.join(sorted(known)[:2])}",
             mend="do not use this version; " + _MEND_PIN,
         )
     return known.pop()
+
+
+def _stopped() -> Interrupted:
+    return Interrupted(Reason.STOP_SIGNAL, "stopped while GitHub was asked for the release")
 
 
 def _number(text: Any) -> float | None:

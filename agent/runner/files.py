@@ -26,6 +26,8 @@ JIT_LIMIT_BYTES = 1024 * 1024
 """Unpacked (contract section 3)."""
 SIGNS = ("run.sh", "config.sh", "bin", ".runner")
 """A directory without any of these is no runner's. They go last, so that a removal that was cut short can be repeated."""
+LOST_AND_FOUND = "lost+found"
+"""It belongs to the volume, where the runner directory is one of its own."""
 DEEPEST = 200
 """Levels that a removal goes down; each holds a descriptor open, and processes have 1024."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -110,12 +112,20 @@ def remove_runner(runner_dir: Path, *, deadline: Deadline) -> int:
     Raises:
         RunnerDirError: the path is a link, `/`, holds a home, or holds no runner: nothing was removed.
     """
-    if not os.path.lexists(runner_dir):
+    if not os.path.lexists(runner_dir) or _is_empty(runner_dir):
         return 0
     _refuse_what_is_no_runner(runner_dir)
     removal = _Removal(deadline)
     removal.remove(runner_dir.name, runner_dir.parent.resolve())
     return removal.left
+
+
+def _is_empty(runner_dir: Path) -> bool:
+    """A directory that was made for the runner, perhaps a volume of its own, and never got one."""
+    try:
+        return not runner_dir.is_symlink() and set(os.listdir(runner_dir)) <= {LOST_AND_FOUND}  # noqa: PTH208
+    except OSError:
+        return False
 
 
 def _refuse_what_is_no_runner(runner_dir: Path) -> None:
@@ -183,7 +193,9 @@ class _Removal:
         descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
         try:
             for inner in sorted(os.listdir(descriptor), key=SIGNS.__contains__):  # noqa: PTH208 - by descriptor
-                if depth == 0 and inner in SIGNS and self.left > before:
+                if depth == 0 and (
+                    inner == LOST_AND_FOUND or (inner in SIGNS and self.left > before)
+                ):
                     continue
                 self._remove(inner, descriptor, depth=depth + 1)
         finally:

@@ -15,8 +15,9 @@ from agent.archive.unpack import Unpacked, unpack
 from agent.archive_stream import ArchiveStream
 from agent.cache.s3 import RunnerCache
 from agent.deadline import Deadline
-from agent.errors import AgentError, ArchiveError, DownloadError
+from agent.errors import AgentError, ArchiveError, DownloadError, Interrupted
 from agent.events import event, warning
+from agent.outcome import Reason
 from agent.releases.github import Release, Releases, pinned
 from agent.releases.version import architecture
 from agent.runner.user import runner_user
@@ -103,7 +104,7 @@ def download(
                 mend="check the proxy between this instance and GitHub",
                 transient=False,
             )
-        return _from_github(attempt, client)
+        return _from_github(attempt, client, deadline)
 
 
 def find_release(
@@ -154,11 +155,20 @@ def _from_cache(attempt: _Attempt) -> StagedRunner | None:
         return None
 
 
-def _from_github(attempt: _Attempt, client: httpx.Client) -> StagedRunner:
+def _from_github(attempt: _Attempt, client: httpx.Client, deadline: Deadline) -> StagedRunner:
     release = attempt.release
     keep = attempt.run.settings.config_bucket is not None
-    with open_url(client, release.url, expected_size=release.size) as stream:
-        return _stage(attempt, Source.GITHUB, stream, keep=keep)
+    while True:
+        try:
+            with open_url(client, release.url, expected_size=release.size) as stream:
+                return _stage(attempt, Source.GITHUB, stream, keep=keep)
+        except DownloadError as exc:
+            seconds = exc.retry_after_seconds
+            if not exc.transient or seconds is None or seconds >= deadline.remaining():
+                raise
+            warning(log, "github.rate_limited", seconds=seconds, error=exc)
+            if attempt.run.clock.wait(attempt.stop, max(1.0, seconds)):
+                raise Interrupted(Reason.STOP_SIGNAL, "stopped while GitHub's download host asked to wait") from exc  # fmt: skip
 
 
 def _stage(attempt: _Attempt, source: Source, stream: ArchiveStream, *, keep: bool) -> StagedRunner:

@@ -65,8 +65,8 @@ def stop_runner(run: RunContext) -> None:
             runner_dir=run.settings.runner_dir,
             clock=run.clock,
         ).kill_everything()
-        event(log, "runner.gone", killed=killed)
         run.journal.add(RunnerGone(run.journal.now()))
+        event(log, "runner.gone", killed=killed)
 
 
 def _ship_logs(run: RunContext, deadline: Deadline) -> None:

@@ -171,10 +171,10 @@ def _hear(run: RunContext, said: Said, watching: Watching) -> None:
             event(log, "runner.listening")
             watching.listening()
         case JobStarted(name=name):
-            event(log, "job.started", name=name)
-            watching.job_started()
             if run.progress.job_seen is None:
                 run.journal.add(JobSeen(run.journal.now(), name=name))
+            event(log, "job.started", name=name)
+            watching.job_started()
         case Restarting():
             warning(log, "runner.restarting")
         case _:

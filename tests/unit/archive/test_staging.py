@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from agent.archive.staging import (
 from agent.errors import ArchiveError, RunnerDirError
 
 MARK = Marker("2.336.0", "x64", "a" * 64, "github")
+WRONG_TYPES = json.dumps({"version": 2, "arch": "x64", "sha256": "a", "source": "github"})
 PROGRAMS = ("run.sh", "config.sh", "bin/Runner.Listener", "bin/Runner.Worker")
 
 
@@ -71,7 +73,11 @@ def test_a_program_must_be_executable_and_no_link(tmp_path: Path, name: str) -> 
         check_layout(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"version": 1}', "{" * 9], ids=repr)
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"version": 1}', "{" * 9, "[" * 99_999, WRONG_TYPES],
+    ids=lambda text: text[:20],
+)
 def test_a_runner_with_a_broken_marker_is_not_used(tmp_path: Path, text: str) -> None:
     (lay_out(tmp_path) / MARKER).write_text(text)
     assert installed(tmp_path) is None
@@ -96,3 +102,30 @@ def test_a_parent_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
 def test_the_marker_names_version_digest_and_source(tmp_path: Path) -> None:
     put_in_place(lay_out(make_staging(tmp_path / "r")), tmp_path / "r", MARK)
     assert json.loads((tmp_path / "r" / MARKER).read_bytes())["sha256"] == "a" * 64
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_of_ours_among_what_is_not_is_filled(tmp_path: Path) -> None:
+    runner_dir = tmp_path / "actions-runner"
+    runner_dir.mkdir()
+    tmp_path.chmod(0o555)
+    try:
+        for _ in "twice":
+            put_in_place(lay_out(make_staging(runner_dir)), runner_dir, MARK)
+        assert installed(runner_dir) == MARK
+        assert {path.name for path in runner_dir.iterdir()} == {
+            *("run.sh", "config.sh", "bin", "run-helper.sh.template", MARKER)
+        }
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_an_empty_directory_made_beforehand_becomes_the_runner(tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    put_in_place(lay_out(make_staging(tmp_path / "r")), tmp_path / "r", MARK)
+    assert installed(tmp_path / "r") == MARK
+
+
+def test_a_name_with_brackets_is_swept_all_the_same(tmp_path: Path) -> None:
+    make_staging(tmp_path / "[runner]")
+    assert sweep_leftovers(tmp_path / "[runner]") == 1

@@ -93,14 +93,19 @@ def test_bytes_after_the_archive_belong_to_the_digest(tmp_path: Path) -> None:
         (member("evil", type=tarfile.SYMTYPE, linkname="../../evil"), b""),
         (member("evil", type=tarfile.SYMTYPE, linkname="/etc/passwd"), b""),
         (member("evil", type=tarfile.LNKTYPE, linkname="../../../etc/passwd"), b""),
+        (member("evil", type=tarfile.SYMTYPE, linkname=".."), b""),
+        (member("evil", type=tarfile.SYMTYPE, linkname=""), b""),
         (member("evil", type=tarfile.SYMTYPE, linkname="a/../b"), b""),
+        (member("evil", type=tarfile.SYMTYPE, linkname="x" * 5000), b""),
         (member("evil", type=tarfile.LNKTYPE, linkname="never-seen"), b""),
         (member("evil", type=tarfile.CHRTYPE, devmajor=1, devminor=3), b""),
         (member("evil", type=tarfile.FIFOTYPE), b""),
+        (member("evil" + "x" * 300), b"x"),
+        (member("evil/" + "a/" * 1500 + "deep"), b"x"),
     ],
     ids=lambda v: f"{v.type!r} {v.name} {v.linkname}" if isinstance(v, tarfile.TarInfo) else "",
 )
-def test_a_member_that_leaves_the_tree_is_refused(
+def test_a_member_that_leaves_the_tree_or_cannot_be_is_refused(
     tmp_path: Path, bad: tarfile.TarInfo, content: bytes
 ) -> None:
     tree = inside(tmp_path)
@@ -118,6 +123,28 @@ def test_nothing_is_written_through_a_link_of_the_archive(tmp_path: Path) -> Non
     with pytest.raises(ArchiveError, match="through a link"):
         unpacked(data, tree)
     assert list((tree / "real").iterdir()) == []
+
+
+def test_a_hard_link_to_a_link_is_refused(tmp_path: Path) -> None:
+    data = tar(
+        (member("file"), b"x"),
+        (member("link", type=tarfile.SYMTYPE, linkname="file"), b""),
+        (member("evil", type=tarfile.LNKTYPE, linkname="link"), b""),
+    )
+    with pytest.raises(ArchiveError, match="evil"):
+        unpacked(data, inside(tmp_path))
+
+
+def test_a_file_of_holes_that_never_came_over_the_wire_is_refused(tmp_path: Path) -> None:
+    block = bytearray(member("holes").tobuf(tarfile.GNU_FORMAT))
+    block[156:157] = tarfile.GNUTYPE_SPARSE
+    block[483:495] = b"%011o " % (4 << 30)
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    tree = inside(tmp_path)
+    with pytest.raises(ArchiveError, match="holes"):
+        unpacked(gzip.compress(bytes(block) + bytes(1024)), tree)
+    assert list(tree.iterdir()) == []
 
 
 def test_a_file_in_the_place_of_a_link_replaces_it(tmp_path: Path) -> None:
@@ -181,6 +208,19 @@ def test_a_stop_ends_the_pass(tmp_path: Path) -> None:
     stop.set()
     with pytest.raises(Interrupted):
         unpacked(GOOD, inside(tmp_path), stop=stop)
+
+
+def test_a_stop_in_the_middle_is_seen_at_the_next_chunk(tmp_path: Path) -> None:
+    stop, got = threading.Event(), list[int]()
+
+    def count(size: int) -> None:
+        got.append(size)
+        if len(got) == 3:
+            stop.set()
+
+    with pytest.raises(Interrupted):
+        unpacked(GOOD, inside(tmp_path), stop=stop, on_bytes=count)
+    assert got == [1000, 1000, 1000]
 
 
 def test_a_directory_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:

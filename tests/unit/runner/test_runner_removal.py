@@ -40,6 +40,21 @@ def test_what_is_gone_already_is_fine(tmp_path: Path) -> None:
     assert remove_runner(tmp_path / "nowhere", deadline=PLENTY) == 0
 
 
+@pytest.mark.parametrize("content", [(), ("lost+found",)])
+def test_a_directory_that_never_got_a_runner_leaves_nothing_to_do(
+    tmp_path: Path, content: tuple[str, ...]
+) -> None:
+    for name in content:
+        (tmp_path / name).mkdir()
+    assert remove_runner(tmp_path, deadline=PLENTY) == 0
+
+
+def test_what_belongs_to_the_volume_stays(runner: Path) -> None:
+    (runner / "lost+found").mkdir()
+    assert remove_runner(runner, deadline=PLENTY) == 0
+    assert [path.name for path in runner.iterdir()] == ["lost+found"]
+
+
 def test_links_are_removed_and_never_followed(runner: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
