@@ -16,6 +16,7 @@ from agent.clock import Clock, SystemClock
 from agent.deadline import Deadline
 from agent.localcloud.cloud import LocalCloud
 from agent.localcloud.github_releases import GitHubOptions
+from agent.localcloud.jit import secrets_inside
 from agent.localcloud.runner.build import BuiltArchive, build_archive
 from agent.localcloud.runner.scenario import Scenario
 from agent.outcome import Reason
@@ -113,6 +114,8 @@ class Play:
         for key in ("jit_token", "jit_config"):
             if isinstance(written.get(key), str):
                 self.secrets.add(written[key])
+        if isinstance(written.get("jit_config"), str):
+            self.secrets.update(secrets_inside(written["jit_config"]))
 
     def environment(self) -> dict[str, str]:
         own = {

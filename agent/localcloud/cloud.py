@@ -156,6 +156,11 @@ class LocalCloud:
         """Writes the second parameter, which overrides the config's two credential keys."""
         self._put_parameter("credential", json.dumps(credential))
 
+    def delete_parameters(self) -> None:
+        """Deletes them all, as if the orchestrator had never written one."""
+        for name in self.parameters():
+            self._client("ssm").delete_parameter(Name=name)
+
     def parameters(self) -> list[str]:
         """The names of the runner parameters that exist, of every instance."""
         pages = self._client("ssm").get_paginator("get_parameters_by_path")

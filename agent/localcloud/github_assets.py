@@ -89,7 +89,11 @@ class AssetHost:
         if "Authorization" in request.headers:
             return Response("InvalidAuthenticationInfo", 400)
         if options.asset_status and self._script.plays("asset_status", options.asset_failures):
-            return Response("failed as ordered", options.asset_status)
+            pause = {"Retry-After": str(options.rate_limit_seconds)}
+            limited = options.asset_status == 429  # noqa: PLR2004 - HTTP
+            return Response(
+                "failed as ordered", options.asset_status, headers=pause if limited else None
+            )
         return self._file(request, options.serve_instead or self._archive.path, options)
 
     def _file(self, request: Request, path: Path, options: GitHubOptions) -> Response:

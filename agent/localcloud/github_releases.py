@@ -42,7 +42,7 @@ class GitHubOptions:
         rate_limited_times: so many API calls are refused for their rate.
         rate_limit_status: 403 with `X-RateLimit-Reset`, or 429 with `Retry-After`.
         rate_limit_seconds: the pause that the refusal asks for.
-        asset_status: the HTTP status of a failing download; None: none fails.
+        asset_status: the HTTP status of a failing download, 429 with `Retry-After`; None: none fails.
         asset_failures: so many downloads fail with it; None: all.
         truncate_at: the connection is closed after so many bytes of a download; None: never.
         truncate_times: so many downloads are cut; None: all.

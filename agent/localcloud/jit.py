@@ -27,6 +27,14 @@ def encoded_jit_config(name: str, server_url: str, extra: Mapping[str, bytes] | 
     return base64.b64encode(_json(encoded)).decode()
 
 
+def secrets_inside(encoded: str) -> set[str]:
+    """What must not be shown of it: each file's base64, and the values of the private key."""
+    files: dict[str, str] = json.loads(base64.b64decode(encoded))
+    found = {content for name, content in files.items() if name != ".runner"}
+    key = json.loads(base64.b64decode(files.get(".credentials_rsaparams", "e30=")))
+    return found | {value for part, value in key.items() if part in _RSA_PARAMETERS}
+
+
 def _settings(name: str, server_url: str) -> dict[str, str]:
     # Unlike config.sh's own file: PascalCase, every value a string, no GitHubUrl, no byte order mark.
     return {

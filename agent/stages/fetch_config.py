@@ -102,7 +102,7 @@ def _wait(
             )
         until = credential_deadline or deadline
         if until.expired:
-            raise _nothing_came(run, parameters, half=config is not None)
+            raise reader.trouble or _nothing_came(run, parameters, half=config is not None)
         jittered = pause * (1 + POLL_JITTER * (2 * random.random() - 1))  # noqa: S311 - no secret
         if run.clock.wait(stop, min(jittered, until.remaining())):
             raise _interrupted(run)
@@ -116,6 +116,8 @@ class _PatientReader:
         self._run = run
         self._parameters = parameters
         self._outage: Deadline | None = None
+        self.trouble: AwsError | None = None
+        """Why the last read brought nothing, where SSM itself failed."""
 
     def read(self) -> RunnerConfig | None:
         try:
@@ -123,11 +125,12 @@ class _PatientReader:
         except AwsError as exc:
             if not exc.transient or (self._outage is not None and self._outage.expired):
                 raise
+            self.trouble = exc
             if self._outage is None:
                 self._outage = Deadline.after(self._run.clock, OUTAGE_SECONDS)
                 warning(log, "config.unreadable_for_now", error=exc)
             return None
-        self._outage = None
+        self._outage = self.trouble = None
         return config
 
 

@@ -49,8 +49,11 @@ class Played:
         return dict(self.play.cloud.messages()[-1])
 
 
+Run = Callable[[Script], Played]
+
+
 @pytest.fixture
-def run(tmp_path: Path, migrated_prefect_home: Path) -> Iterator[Callable[[Script], Played]]:
+def run(tmp_path: Path, migrated_prefect_home: Path) -> Iterator[Run]:
     """Plays a script to its end; what the test looks at afterwards is still up until the test is over."""
     plays: list[Play] = []
 

@@ -1,20 +1,18 @@
 """Every scenario of the demo, with every promise of the contract checked from outside."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from agent.demo.play import Script
 from agent.demo.scenarios import scenarios
-from tests.integration.conftest import Played
+from tests.integration.conftest import Run
 
 NAMES = tuple(scenarios(Path("/")))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scenario_ends_as_it_says_and_every_promise_holds(
-    name: str, run: Callable[[Script], Played], tmp_path: Path
+    name: str, run: Run, tmp_path: Path
 ) -> None:
     played = run(scenarios(tmp_path)[name])
     played.assert_all_promises_held()

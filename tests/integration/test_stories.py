@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,10 +16,9 @@ from agent.demo.scenarios import scenarios
 from agent.journal.progress import Owed
 from agent.localcloud.runner.scenario import Job, Scenario, Step
 from agent.outcome import Reason
-from tests.integration.conftest import Played
+from tests.integration.conftest import Run
 
 ROOT = Path(__file__).parents[2]
-Run = Callable[[Script], Played]
 QUICK = 0.1
 
 
