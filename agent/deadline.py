@@ -28,3 +28,6 @@ class Deadline:
     def at_most(self, seconds: float) -> "Deadline":
         """The earlier of this deadline and `seconds` from now."""
         return Deadline(self.clock, min(self.at, self.clock.monotonic() + seconds))
+
+    def later(self, seconds: float) -> "Deadline":
+        return Deadline(self.clock, self.at + seconds)

@@ -13,8 +13,8 @@ class StopRequest:
     reason: Reason
     detail: str
     """One line for a person: which signal, how many MB were free, until when the spot instance lives."""
-    deadline_seconds: float | None = None
-    """Seconds from now at which the machine will be taken away (spot notice); None when nobody takes it."""
+    taken_at: float | None = None
+    """When the machine will be taken away (spot notice), on the monotonic clock; None when nobody takes it."""
 
 
 class Stop:

@@ -4,10 +4,14 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 from agent.errors import SettingsError
 from agent.events import event, warning
+from agent.guardian.supervise import HEARTBEAT, PLAIN
 from agent.logs import agent_log
 from agent.settings import Settings
 from agent.stages.context import RunContext
@@ -22,24 +26,26 @@ log = logging.getLogger("flows")  # this module is `__main__` when it runs
 THREADS = 16
 """Stages, background work, and threads that were abandoned by a time-out."""
 SETTINGS_EXIT = 2
+BEAT_SECONDS = 5.0
 
 
-def main() -> int:
-    """Runs the flow; whatever it left owed is paid before this returns an exit status."""
+def main(arguments: Sequence[str]) -> int:
+    """Runs the flow, or with `--plain` its pipeline alone; whatever it left owed is paid before this returns an exit status."""
     try:
         settings = Settings.from_environment(os.environ)
-        unreachable = prefect_environment.settle(os.environ, settings.state_dir)
+        central = prefect_environment.settle(os.environ, settings.state_dir)
         run = this_run()
     except SettingsError as exc:
         sys.stderr.write(f"runs-fleet-agent: {exc}\n")
         return SETTINGS_EXIT
     _listen(run)
-    if unreachable:
-        warning(log, "prefect.server_unreachable", url=unreachable, mend="going on without it")
+    if central.left_out:
+        warning(log, "prefect.server_unreachable", url=central.left_out, mend="going on without it")
     run.shipper.start()
-    event(log, "run.began", instance_id=run.instance_id, region=run.region)
+    name = "run.began" if run.is_new else "run.taken_up_again"
+    event(log, name, instance_id=run.instance_id, region=run.region)
     try:
-        asyncio.run(_run(run))
+        asyncio.run(_run(run, central.begin_seconds, plain=PLAIN in arguments))
     except BaseException as exc:  # noqa: BLE001 - also KeyboardInterrupt and SystemExit end the instance
         record_outcome(run, outcome_of_error(run, exc))
     finally:
@@ -48,15 +54,26 @@ def main() -> int:
     return outcome_of(run.progress).exit_status
 
 
-async def _run(run: RunContext) -> None:
+async def _run(run: RunContext, begin_seconds: float, *, plain: bool) -> None:
     stop_on_signals(run.stop)
+    beating = asyncio.ensure_future(_beat(run.settings.state_dir / HEARTBEAT))
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-    from flows.run_job import run_job
+    from flows.orchestration import through_prefect, without_prefect
 
     # Prefect's own set-up, made while it is imported, takes all handlers off the root logger.
     prefect_environment.take_console_away()
     _listen(run)
-    await run_job(return_state=True)
+    if plain or not await through_prefect(run, begin_seconds):
+        await without_prefect(run)
+    beating.cancel()
+
+
+async def _beat(path: Path) -> None:
+    """Shows the guardian that the event loop turns."""
+    while True:
+        with suppress(OSError):
+            path.touch()  # noqa: ASYNC240 - it is the loop itself that is to be seen
+        await asyncio.sleep(BEAT_SECONDS)
 
 
 def _listen(run: RunContext) -> None:
@@ -64,4 +81,4 @@ def _listen(run: RunContext) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -8,6 +8,7 @@ from typing import Any
 from agent.events import warning
 from agent.stages.context import RunContext
 from agent.stages.download import StagedRunner
+from tasks.calling import Call
 from tasks.download import fill_cache
 from tasks.fetch_config import delete_parameters
 from tasks.notify import notify
@@ -22,15 +23,16 @@ LAST_CHANCE_SECONDS = 5.0
 class Beside:
     """Background work of one flow run: it never fails the job and never outlives it by more than a few seconds."""
 
-    def __init__(self, run: RunContext) -> None:
+    def __init__(self, run: RunContext, call: Call) -> None:
         """Nothing runs yet."""
         self._run = run
+        self._call = call
         self._under_way: set[asyncio.Task[None]] = set()
 
     def fill_cache(self, staged: StagedRunner) -> None:
         """Puts a fresh download into the cache, where there is one."""
         if staged.archive is not None:
-            self._begin(self._guarded(fill_cache(self._run, staged)))
+            self._begin(self._guarded(self._call(fill_cache, self._run, staged)))
 
     def once_started(self) -> Callable[[], None]:
         """What `execute` calls, from its thread, when the runner has been told to run."""
@@ -51,13 +53,13 @@ class Beside:
 
     def _started(self) -> None:
         self._begin(self._guarded(self._tell_started()))
-        self._begin(self._guarded(delete_parameters(self._run)))
+        self._begin(self._guarded(self._call(delete_parameters, self._run)))
 
     async def _tell_started(self) -> None:
         """Tries until the message is delivered; `settle` ends it when the job is over first."""
         while True:
             try:
-                await notify(self._run, "started")
+                await self._call(notify, self._run, "started")
             except Exception as exc:  # noqa: BLE001 - an orchestrator that hears nothing ends the instance in 5 minutes
                 warning(log, "message.started_not_sent", error=exc)
                 await asyncio.sleep(TRY_AGAIN_SECONDS)

@@ -1,7 +1,9 @@
 """The one run of this process, opened once and found again by the flow and by its hooks."""
 
+import asyncio
 import functools
 import os
+from dataclasses import dataclass, field
 
 from agent.settings import Settings
 from agent.stages.context import RunContext, open_run
@@ -15,3 +17,18 @@ def this_run() -> RunContext:
         SettingsError: a variable cannot be used, or nobody knows which instance this is.
     """
     return open_run(os.environ, Settings.from_environment(os.environ))
+
+
+@dataclass(frozen=True, slots=True)
+class Milestones:
+    """What the flow tells whoever waits for it outside Prefect's engine."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Prefect has let the pipeline begin."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """The pipeline has come to its end; what Prefect still does then delays nobody."""
+
+
+@functools.cache
+def milestones() -> Milestones:
+    return Milestones()

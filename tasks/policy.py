@@ -22,11 +22,14 @@ async def when_transient(_task: Task[Any, Any], _run: TaskRun, state: State[Any]
     """Another try only for an error that says it may pass; a refusal, a bad config or a wrong digest is final."""
     try:
         await state.aresult(raise_on_failure=True)
-    except AgentError as exc:
-        return exc.transient
-    except Exception:  # noqa: BLE001 - a time-out or a fault of our own: another try does no harm
-        return True
+    except Exception as exc:  # noqa: BLE001 - it is looked at, whatever it is
+        return may_pass(exc)
     return False
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether another try may help; after a time-out or a fault of our own it does no harm."""
+    return error.transient if isinstance(error, AgentError) else True
 
 
 async def in_thread(call: Callable[[], R]) -> R:

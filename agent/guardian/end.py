@@ -1,6 +1,5 @@
 """`runs-fleet-agent end`: finishes what the journal says is still owed, then terminates. Any number of times."""
 
-import contextlib
 import logging
 import os
 import signal
@@ -13,15 +12,19 @@ from agent.clock import SystemClock
 from agent.deadline import Deadline
 from agent.errors import SettingsError
 from agent.events import event
-from agent.guardian.supervise import Limits, lock, lock_path
+from agent.guardian.limits import Limits
+from agent.guardian.lock import holders, lock
 from agent.logs import agent_log
 from agent.outcome import Outcome, Reason
 from agent.settings import Settings
 from agent.stages.context import RunContext, open_run
 from agent.stages.end import finish
 from agent.stages.record import record_outcome
+from agent.stop import StopRequest
 
 log = logging.getLogger(__name__)
+
+_OUR_NAMES = (b"runs-fleet-agent", b"agent\0run", b"flows")
 
 
 def end(environment: Mapping[str, str], *, after_flow: bool, stopped_by: str | None = None) -> int:
@@ -38,8 +41,8 @@ def end(environment: Mapping[str, str], *, after_flow: bool, stopped_by: str | N
     if after_flow:
         return _end(environment, settings, wrong, stopped_by)
     _ask_the_agent_to_stop(settings.state_dir, Limits.of(environment).stop)
-    with lock(settings.state_dir) as free:
-        if not free:
+    with lock(settings.state_dir) as held:
+        if held is None:
             sys.stderr.write("runs-fleet-agent: the agent is still at work\n")
             return 1
         return _end(environment, settings, wrong, stopped_by)
@@ -73,15 +76,14 @@ def _end(
 
 
 def _explain(run: RunContext, wrong: SettingsError | None, stopped_by: str | None) -> None:
-    """Where the flow left no outcome, what is known of why."""
+    """What is known of why, where the flow left no outcome."""
     if wrong is not None:
         record_outcome(run, Outcome(Reason.SETTINGS_INVALID, str(wrong), exit_code=-1))
     elif stopped_by:
-        detail = f"the agent received {stopped_by}"
-        record_outcome(run, Outcome(Reason.STOP_SIGNAL, detail, exit_code=-1))
+        run.stop.ask(StopRequest(Reason.STOP_SIGNAL, f"the agent received {stopped_by}"))
     elif run.is_new:
         detail = "`runs-fleet-agent end` was called before any run"
-        record_outcome(run, Outcome(Reason.STOP_SIGNAL, detail, exit_code=-1))
+        run.stop.ask(StopRequest(Reason.STOP_SIGNAL, detail))
 
 
 def _ask_the_agent_to_stop(state_dir: Path, seconds: float) -> None:
@@ -90,11 +92,19 @@ def _ask_the_agent_to_stop(state_dir: Path, seconds: float) -> None:
     deadline = Deadline.after(clock, seconds)
     asked = False
     while not deadline.expired:
-        with lock(state_dir) as free:
-            if free:
+        with lock(state_dir) as held:
+            if held is not None:
                 return
-        if not asked:
-            asked = True
-            with contextlib.suppress(OSError, ValueError):
-                os.kill(int(lock_path(state_dir).read_text()), signal.SIGTERM)
+        asked = asked or any(_ask(pid) for pid in holders(state_dir))
         clock.wait(threading.Event(), 0.1)
+
+
+def _ask(pid: int) -> bool:
+    """False where there is no such agent any more; a pid that has come round to somebody else is left alone."""
+    try:
+        if not any(name in Path(f"/proc/{pid}/cmdline").read_bytes() for name in _OUR_NAMES):
+            return False
+        os.kill(pid, signal.SIGTERM)
+    except OSError:
+        return False
+    return True

@@ -22,6 +22,8 @@ class RunBegan(Fact):
     agent_version: str
     boot_seconds: float
     """From the kernel's start to the agent's."""
+    monotonic: float = 0.0
+    """As in `RunnerStarted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class RunnerPlaced(Fact):
 class Registered(Fact):
     kind: ClassVar[str] = "registered"
     how: str
-    """`token` or `jit`."""
+    """`token`, `jit`, or `before`: an earlier life of the agent had done it, and died before it could say so."""
     seconds: float
 
 
@@ -62,11 +64,27 @@ class RunnerStarted(Fact):
     """Field 22 of /proc/PID/stat: with it a pid is never mistaken for a later process."""
     total_seconds: float
     """From the agent's start until `run.sh` was told to run."""
+    monotonic: float = 0.0
+    """The machine's monotonic clock, which a later life of the agent reads on."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParametersDeleted(Fact):
     kind: ClassVar[str] = "parameters_deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked(Fact):
+    """The runner was told to stop, or is about to be: never twice, a second signal would cut its clean-up short."""
+
+    kind: ClassVar[str] = "stop_asked"
+    reason: str
+    detail: str
+    monotonic: float
+    """As in `RunnerStarted`."""
+    grace_seconds: float
+    taken_at: float | None = None
+    """When the machine will be taken away, on the same clock; None when nobody takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +114,8 @@ class Ended(Fact):
     peak_memory_mb: int | None = None
     min_disk_free_mb: int | None = None
     oom_kills: int | None = None
+    monotonic: float = 0.0
+    """As in `RunnerStarted`: the finish timeout counts from here, whoever goes on with the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +169,7 @@ KINDS: dict[str, type[Fact]] = {
         Registered,
         RunnerStarted,
         ParametersDeleted,
+        StopAsked,
         JobSeen,
         LogShipped,
         Ended,
@@ -198,4 +219,5 @@ _PLAIN: dict[str, tuple[type, ...]] = {
     str(float): (int, float),
     str(bool): (bool,),
     str(int | None): (int, type(None)),
+    str(float | None): (int, float, type(None)),
 }

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -65,11 +66,18 @@ def read(path: Path) -> tuple[Fact, ...]:
 
 
 def set_aside(path: Path) -> None:
-    """Moves the journal of an earlier life of this machine out of the way; best effort."""
+    """Moves the journal, or the spool, of an earlier life of this machine out of the way; best effort."""
+    previous = path.with_name(path.name + ".previous")
     try:
-        path.replace(path.with_name(path.name + ".previous"))
-    except OSError:
-        path.unlink(missing_ok=True)
+        if previous.is_dir():
+            shutil.rmtree(previous, ignore_errors=True)
+        path.replace(previous)
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        warning(log, "journal.not_set_aside", path=path, error=exc)
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _append(path: Path, line: bytes) -> None:

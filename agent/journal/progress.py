@@ -30,6 +30,7 @@ class Progress:
     registered: facts.Registered | None = None
     runner_started: facts.RunnerStarted | None = None
     parameters_deleted: facts.ParametersDeleted | None = None
+    stop_asked: facts.StopAsked | None = None
     job_seen: facts.JobSeen | None = None
     ended: facts.Ended | None = None
     runner_gone: facts.RunnerGone | None = None
@@ -71,6 +72,7 @@ _FIELDS: dict[type[Fact], str] = {
     facts.Registered: "registered",
     facts.RunnerStarted: "runner_started",
     facts.ParametersDeleted: "parameters_deleted",
+    facts.StopAsked: "stop_asked",
     facts.JobSeen: "job_seen",
     facts.Ended: "ended",
     facts.RunnerGone: "runner_gone",

@@ -7,13 +7,16 @@ from agent.events import warning
 
 log = logging.getLogger(__name__)
 
+SPOOL = "logs"
+"""The folder's name in the state directory."""
+
 
 class Spool:
     """`{state}/logs/`: a folder for nobody but the agent, and the names of the files in it."""
 
     def __init__(self, state_dir: Path) -> None:
         """Makes the folder, mode 0700; where it cannot be made, a warning says so and the run goes on."""
-        self.directory = state_dir / "logs"
+        self.directory = state_dir / SPOOL
         self.agent = self.directory / "agent.log"
         """The agent's own lines."""
         self.config = self.directory / "config.log"

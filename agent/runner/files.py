@@ -28,6 +28,9 @@ SIGNS = ("run.sh", "config.sh", "bin", ".runner")
 """A directory without any of these is no runner's. They go last, so that a removal that was cut short can be repeated."""
 LOST_AND_FOUND = "lost+found"
 """It belongs to the volume, where the runner directory is one of its own."""
+SHORTEST_SECRET = 8
+"""Characters; a shorter value, such as the key's exponent, is no secret and would blot out too much."""
+_SECRET_VARIABLES = (b"ACTIONS_CACHE_TOKEN",)
 DEEPEST = 200
 """Levels that a removal goes down; each holds a descriptor open, and processes have 1024."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -86,6 +89,21 @@ def write_env(runner_dir: Path, values: Mapping[str, str], user: RunnerUser) -> 
     kept = [line for line in _lines(path) if line.partition(b"=")[0] not in new]
     lines = [*kept, *(b"%b=%b" % pair for pair in new.items())]
     _write(path, b"".join(line + b"\n" for line in lines), user)
+
+
+def secrets_on_disk(runner_dir: Path) -> tuple[str, ...]:
+    """What of the runner's files must never be shown: the job's own tokens in `.env`, and the runner's private key. Never raises."""
+    found: list[str] = []
+    try:
+        named = [line.partition(b"=") for line in _lines(runner_dir / ".env")]
+        found += [
+            value.decode(errors="replace") for name, _, value in named if name in _SECRET_VARIABLES
+        ]
+        key = _object((runner_dir / ".credentials_rsaparams").read_bytes(), "the private key")
+        found += [value for value in key.values() if isinstance(value, str)]
+    except (OSError, ConfigError, RunnerDirError):
+        pass
+    return tuple(value for value in found if len(value) > SHORTEST_SECRET)
 
 
 def registered(runner_dir: Path) -> bool:

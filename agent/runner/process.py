@@ -20,10 +20,18 @@ from agent.events import event, warning
 from agent.outcome import Reason
 from agent.runner import launcher
 from agent.runner.identity import ProcessIdentity, read_stat
-from agent.runner.sweep import Sweep, kill_everything
+from agent.runner.sweep import Sweep, find_running, kill_everything, kill_inside
 from agent.runner.user import RunnerUser
 
-__all__ = ["ProcessIdentity", "RunnerProcess", "attach", "run_to_end", "start"]
+__all__ = [
+    "ProcessIdentity",
+    "RunnerProcess",
+    "attach",
+    "find_running",
+    "kill_inside",
+    "run_to_end",
+    "start",
+]
 
 log = logging.getLogger(__name__)
 

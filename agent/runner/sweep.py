@@ -101,18 +101,8 @@ class Sweep:
             or stat.session == session
             or self._mark in environment
             or _tracking_id(environment) in self._tracking
-            or self._lives_inside(stat.pid)
+            or _is_inside(stat.pid, self._dir, self._uid)
         )
-
-    def _lives_inside(self, pid: int) -> bool:
-        folder = PROC / str(pid)
-        try:
-            if folder.stat().st_uid != self._uid:
-                return False
-        except OSError:
-            return False
-        places = (_link(folder / "cwd"), _link(folder / "exe"))
-        return any(p == self._dir or p.startswith(self._dir + b"/") for p in places)
 
 
 def kill_everything(sweep: Sweep, *, clock: Clock, seconds: float = 10.0) -> int:
@@ -131,6 +121,56 @@ def kill_everything(sweep: Sweep, *, clock: Clock, seconds: float = 10.0) -> int
             break
         clock.wait(threading.Event(), SWEEP_SECONDS)
     return len(killed)
+
+
+def find_running(runner_dir: Path, *, uid: int) -> ProcessIdentity | None:
+    """The `run.sh` that works in the runner directory, by the mark that it gave to all that it started; None when nothing does.
+
+    It may be gone itself, with only those left that it started.
+    """
+    folder = os.fsencode(runner_dir.resolve())
+    for stat in sorted(all_processes(), key=lambda s: s.identity.start_ticks):
+        if stat.dead or not _is_inside(stat.pid, folder, uid) or not _serves(stat.pid):
+            continue
+        for entry in _environment(stat.pid):
+            name, _, mark = entry.partition(b"=")
+            if name == MARK.encode() and (identity := _marked(mark)) is not None:
+                return identity
+    return None
+
+
+def kill_inside(runner_dir: Path, *, uid: int, clock: Clock) -> int:
+    """Kills all that the user runs from inside the directory, and what it started; returns how many that were."""
+    nobody = ProcessIdentity(-1, 0)
+    return kill_everything(Sweep(nobody, runner_dir=runner_dir, uid=uid), clock=clock)
+
+
+def _serves(pid: int) -> bool:
+    """Whether it is part of a runner at work, and not of a `config.sh`."""
+    try:
+        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    names = {word.rpartition(b"/")[2] for word in words[:3]}
+    at_work = names & {b"run.sh", b"run-helper.sh", b"Runner.Worker"}
+    return bool(at_work) or (b"Runner.Listener" in names and b"run" in words)
+
+
+def _marked(mark: bytes) -> ProcessIdentity | None:
+    pid, _, ticks = mark.partition(b".")
+    return ProcessIdentity(int(pid), int(ticks)) if pid.isdigit() and ticks.isdigit() else None
+
+
+def _is_inside(pid: int, directory: bytes, uid: int) -> bool:
+    """Whether the process is the user's, and its program or working directory is in the directory."""
+    folder = PROC / str(pid)
+    try:
+        if folder.stat().st_uid != uid:
+            return False
+    except OSError:
+        return False
+    places = (_link(folder / "cwd"), _link(folder / "exe"))
+    return any(p == directory or p.startswith(directory + b"/") for p in places)
 
 
 def _untouchable(table: dict[int, Stat]) -> set[int]:

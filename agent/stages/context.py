@@ -14,10 +14,12 @@ from agent.journal.facts import LogShipped, RunBegan
 from agent.journal.journal import Journal, read, set_aside
 from agent.journal.progress import Progress
 from agent.logs.shipper import Shipper
-from agent.logs.spool import Spool
+from agent.logs.spool import SPOOL, Spool
+from agent.outcome import Reason
 from agent.redact import Redactor
+from agent.runner.files import secrets_on_disk
 from agent.settings import Settings
-from agent.stop import Stop
+from agent.stop import Stop, StopRequest
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 UPTIME = Path("/proc/uptime")
@@ -46,6 +48,8 @@ class RunContext:
         self.began = clock.monotonic()
         self.is_new = False
         """True when the journal was empty: nothing has run here since the machine booted."""
+        self.last_words_sent = False
+        """Whether the agent's own last lines were given their time before the terminate call."""
         self.stop = Stop()
         self.redactor = Redactor()
         self.redactor.add(*_known_secrets(settings, environment))
@@ -152,8 +156,10 @@ def open_run(
         )
     _settle_state_dir(settings.state_dir)
     boot_id = _boot_id()
-    if _of_an_earlier_life(settings.state_dir, instance_id, boot_id):
+    began = Progress.of(read(journal_path(settings.state_dir))).began
+    if began is not None and (began.instance_id, began.boot_id) != (instance_id, boot_id):
         set_aside(journal_path(settings.state_dir))
+        set_aside(settings.state_dir / SPOOL)
     run = RunContext(
         settings,
         environment,
@@ -162,6 +168,7 @@ def open_run(
         metadata=metadata,
         clock=clock,
     )
+    _go_on(run)
     if run.progress.began is None:
         run.is_new = True
         run.journal.add(
@@ -172,14 +179,19 @@ def open_run(
                 boot_id=boot_id,
                 agent_version=__version__,
                 boot_seconds=_uptime_seconds(),
+                monotonic=clock.monotonic(),
             )
         )
     return run
 
 
-def _of_an_earlier_life(state_dir: Path, instance_id: str, boot_id: str) -> bool:
-    began = Progress.of(read(journal_path(state_dir))).began
-    return began is None or (began.instance_id, began.boot_id) != (instance_id, boot_id)
+def _go_on(run: RunContext) -> None:
+    """What an earlier life of the agent knew by heart: that it was stopping, and the secrets that nobody may see."""
+    asked = run.progress.stop_asked
+    if asked is not None and asked.reason in list(Reason):
+        run.stop.ask(StopRequest(Reason(asked.reason), asked.detail, taken_at=asked.taken_at))
+    if run.progress.config is not None:
+        run.redactor.add(*secrets_on_disk(run.settings.runner_dir))
 
 
 def _settle_state_dir(path: Path) -> None:

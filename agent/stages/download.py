@@ -79,21 +79,14 @@ def download(
     """
     stop = stop or run.stop.event
     began = run.clock.monotonic()
+    if (placed := _placed_before(run, began)) is not None:
+        return placed
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     with httpx.Client(timeout=timeout, follow_redirects=True) as client:
         release = find_release(run, client, deadline=deadline, stop=stop)
         there = installed(run.settings.runner_dir)
         if there and (there.version, there.sha256) == (release.version, release.sha256):
-            event(log, "runner.on_disk", version=there.version)
-            return StagedRunner(
-                run.settings.runner_dir,
-                release,
-                Source.DISK,
-                there.sha256,
-                archive=None,
-                cache_was_wrong=False,
-                began=began,
-            )
+            return _on_disk(run, release, began)
         sweep_leftovers(run.settings.runner_dir)
         attempt = _Attempt(run, release, stop, began, cache_was_wrong=only is Source.GITHUB)
         if only in (None, Source.CACHE) and (staged := _from_cache(attempt)) is not None:
@@ -105,6 +98,29 @@ def download(
                 transient=False,
             )
         return _from_github(attempt, client, deadline)
+
+
+def _placed_before(run: RunContext, began: float) -> StagedRunner | None:
+    """The runner that an earlier life of the agent has put in its place and verified: GitHub need not be asked again."""
+    placed, there = run.progress.placed, installed(run.settings.runner_dir)
+    if placed is None or there is None or (there.version, there.sha256) != (placed.version, placed.sha256):  # fmt: skip
+        return None
+    arch = architecture(run.architecture)
+    release = pinned(placed.version, arch, placed.sha256, run.settings.github_url)
+    return _on_disk(run, release, began)
+
+
+def _on_disk(run: RunContext, release: Release, began: float) -> StagedRunner:
+    event(log, "runner.on_disk", version=release.version)
+    return StagedRunner(
+        run.settings.runner_dir,
+        release,
+        Source.DISK,
+        release.sha256,
+        archive=None,
+        cache_was_wrong=False,
+        began=began,
+    )
 
 
 def find_release(

@@ -1,32 +1,21 @@
-"""Runs the one job: starts `run.sh`, follows what the runner says, watches the machine, returns a typed outcome."""
+"""Runs the one job: starts `run.sh`, or takes over one that is at work, follows what the runner says, watches the machine."""
 
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from agent.events import event, warning
 from agent.journal.facts import JobSeen, RunnerGone, RunnerStarted
-from agent.logs.tail import Tail
-from agent.outcome import JobResult, Outcome
-from agent.runner import files
+from agent.outcome import Outcome
 from agent.runner.commands import environment, run_command
-from agent.runner.process import RunnerProcess, start
-from agent.runner.result import Conversation, outcome
-from agent.runner.says import (
-    JobStarted,
-    Listening,
-    Restarting,
-    Said,
-    parse_diag,
-    parse_output,
-)
+from agent.runner.process import ProcessIdentity, RunnerProcess, attach, find_running, start
+from agent.runner.says import JobStarted, Listening, Restarting, Said
 from agent.runner.user import runner_user
 from agent.stages.context import RunContext
-from agent.stages.record import record_outcome
+from agent.stages.follow import Following, conclude
+from agent.stages.record import outcome_of, record_outcome
+from agent.stages.stop_runner import stop_once
 from agent.stages.watch import Watching
-from agent.stop import StopRequest
 
 log = logging.getLogger(__name__)
 
@@ -34,34 +23,6 @@ LOOK_SECONDS = 0.1
 """How often the runner's words are read; a stop request is seen at once."""
 AFTER_FINISH_SECONDS = 60.0
 """How long a runner may take to exit once its job is finished."""
-SPOT_RESERVE_SECONDS = 30.0
-"""Of a spot notice's two minutes: for logs, message, clean-up and the terminate call."""
-
-
-@dataclass
-class _Following:
-    """The words of one run of `run.sh`, as far as they have been read."""
-
-    output: Tail
-    diag_dir: Path
-    conversation: Conversation = field(default_factory=Conversation)
-    diags: dict[Path, Tail] = field(default_factory=dict)
-
-    def read(self, *, final: bool = False) -> list[Said]:
-        """What is new, folded into the conversation."""
-        said = [parse_output(line.text) for line in self.output.read(final=final)]
-        for path in sorted(self.diag_dir.glob("Runner_*.log")):
-            tail = self.diags.setdefault(path, Tail(path))
-            said += [parse_diag(line.text) for line in tail.read(final=final)]
-        heard = [each for each in said if each is not None]
-        for each in heard:
-            self.conversation = self.conversation.then(each)
-        return heard
-
-    def read_to_the_end(self) -> None:
-        while self.read():
-            pass
-        self.read(final=True)
 
 
 def execute(
@@ -72,7 +33,8 @@ def execute(
 ) -> Outcome:
     """Runs the job to its end, or to the first stop request and then at most the grace period.
 
-    No process of the runner is left when this returns.
+    A job runs once: one that an earlier life of the agent started is taken over where it stands, and one that ended meanwhile
+    is only concluded. No process of the runner is left when this returns.
 
     Args:
         run: the run; its `stop` carries the request that ended the job early.
@@ -82,68 +44,112 @@ def execute(
     Raises:
         RunnerDirError: `run.sh` cannot be started.
     """
-    stop = stop or run.stop.event
-    process, following = _start(run)
+    if run.progress.ended is not None:
+        return outcome_of(run.progress)
+    process = _at_work(run)
+    if process is None and not _has_run(run):
+        process = _start(run)
+    following = Following.of(run)
+    _ship(run)
     on_started()
-    watching = Watching(run)
+    exit_code: int | None = None
+    watching = Watching(run, already_seconds=_already_seconds(run))
     try:
-        exit_code = _follow(run, process, following, watching, stop)
+        if process is not None:
+            exit_code = _follow(run, process, following, watching, stop or run.stop.event)
     finally:
         watching.stop()
-        killed = process.kill_everything()
-        run.journal.add(RunnerGone(run.journal.now()))
-        event(log, "runner.gone", killed=killed)
-    following.read_to_the_end()
-    decided = _outcome(run, following.conversation, exit_code)
-    return record_outcome(run, decided, watching.peaks)
+        if process is not None:
+            _see_it_gone(run, process)
+    return record_outcome(run, conclude(run, following, exit_code), watching.peaks)
 
 
-def _start(run: RunContext) -> tuple[RunnerProcess, _Following]:
+def _at_work(run: RunContext) -> RunnerProcess | None:
+    """The runner that an earlier life of the agent started; None when there is none, as far as /proc and the journal know."""
+    started, runner_dir = run.progress.runner_started, run.settings.runner_dir
+    uid = runner_user(run.settings.runner_user).uid
+    if started is not None:
+        identity: ProcessIdentity | None = ProcessIdentity(started.pid, started.start_ticks)
+    else:
+        identity = find_running(runner_dir, uid=uid)
+    if identity is None:
+        return None
+    process = attach(identity, runner_dir=runner_dir, clock=run.clock, uid=uid)
+    event(log, "runner.taken_over", pid=identity.pid, left=len(process.left()))
+    _note_started(run, identity)
+    return process
+
+
+def _has_run(run: RunContext) -> bool:
+    """Whether `run.sh` has ever said a word on this instance: then a second one would only meet the first one's session."""
+    try:
+        return run.progress.runner_started is not None or run.spool.run.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _start(run: RunContext) -> RunnerProcess:
     settings = run.settings
     user = runner_user(settings.runner_user)
-    output = run.spool.run
-    following = _Following(
-        Tail(output, offset=output.stat().st_size if output.exists() else 0),
-        settings.runner_dir / "_diag",
-    )
     process = start(
         run_command(),
         cwd=settings.runner_dir,
         env=environment(user, run.environment),
         user=user,
-        output=output,
+        output=run.spool.run,
         clock=run.clock,
     )
-    run.journal.add(
-        RunnerStarted(
-            run.journal.now(),
-            pid=process.identity.pid,
-            start_ticks=process.identity.start_ticks,
-            total_seconds=run.seconds_since(run.began),
-        )
-    )
+    _note_started(run, process.identity)
     event(log, "runner.started", pid=process.identity.pid, user=user.name)
-    run.follow_runner_log(output)
+    return process
+
+
+def _note_started(run: RunContext, identity: ProcessIdentity) -> None:
+    if run.progress.runner_started is None:
+        run.journal.add(
+            RunnerStarted(
+                run.journal.now(),
+                pid=identity.pid,
+                start_ticks=identity.start_ticks,
+                total_seconds=run.seconds_since(run.began),
+                monotonic=run.clock.monotonic(),
+            )
+        )
+
+
+def _ship(run: RunContext) -> None:
+    run.follow_runner_log(run.spool.config)
+    run.follow_runner_log(run.spool.run)
     run.follow_diag()
-    return process, following
+
+
+def _already_seconds(run: RunContext) -> float:
+    started = run.progress.runner_started
+    return max(0.0, run.clock.monotonic() - started.monotonic) if started else 0.0
+
+
+def _see_it_gone(run: RunContext, process: RunnerProcess) -> None:
+    killed = process.kill_everything()
+    run.journal.add(RunnerGone(run.journal.now()))
+    event(log, "runner.gone", killed=killed)
 
 
 def _follow(
     run: RunContext,
     process: RunnerProcess,
-    following: _Following,
+    following: Following,
     watching: Watching,
     stop: threading.Event,
 ) -> int | None:
-    """Reads until the runner has ended or must be stopped; its exit status, None when it had to be killed."""
+    """Reads until the runner has ended or must be stopped; its exit status, None when it had to be killed or is not known."""
     finished_at: float | None = None
     while True:
-        exit_code = process.poll()
+        ended = not process.alive()
         for said in following.read():
             _hear(run, said, watching)
-        if exit_code is not None:
+        if ended:
             _await_orphans(run, process, following)
-            return exit_code
+            return process.poll()
         if following.conversation.restart_loop:
             warning(log, "runner.restart_loop", restarts=following.conversation.restarts)
             return None
@@ -153,10 +159,10 @@ def _follow(
                 warning(log, "runner.does_not_exit", seconds=AFTER_FINISH_SECONDS)
                 return None
         if run.clock.wait(stop, LOOK_SECONDS):
-            return _stop(run, process, following)
+            return stop_once(run, process)
 
 
-def _await_orphans(run: RunContext, process: RunnerProcess, following: _Following) -> None:
+def _await_orphans(run: RunContext, process: RunnerProcess, following: Following) -> None:
     """A worker outlives a listener that was killed, and may still finish its job and report it to GitHub."""
     following.read_to_the_end()
     conversation = following.conversation
@@ -179,38 +185,3 @@ def _hear(run: RunContext, said: Said, watching: Watching) -> None:
             warning(log, "runner.restarting")
         case _:
             pass
-
-
-def _stop(run: RunContext, process: RunnerProcess, following: _Following) -> int | None:
-    request = run.stop.request
-    grace = _grace_seconds(run, request)
-    event(log, "runner.stopping", reason=request and request.reason, grace_seconds=grace)
-    exit_code = process.stop(grace)
-    following.read()
-    event(log, "runner.stopped", exit_code=exit_code)
-    return exit_code
-
-
-def _grace_seconds(run: RunContext, request: StopRequest | None) -> float:
-    grace = run.settings.grace_seconds
-    if request is None or request.deadline_seconds is None:
-        return grace
-    return max(0.0, min(grace, request.deadline_seconds - SPOT_RESERVE_SECONDS))
-
-
-def _outcome(run: RunContext, conversation: Conversation, exit_code: int | None) -> Outcome:
-    left = bool(files.credentials_left(run.settings.runner_dir))
-    by_words = outcome(conversation, exit_code, files_left=left)
-    request = run.stop.request
-    if request is None or (by_words.job_result not in _INTERRUPTED and exit_code == 0):
-        return by_words
-    return Outcome(
-        request.reason,
-        request.detail,
-        job_result=by_words.job_result,
-        job_name=by_words.job_name,
-        exit_code=-1 if exit_code is None else exit_code,
-    )
-
-
-_INTERRUPTED = (JobResult.NONE, JobResult.UNKNOWN, JobResult.CANCELLED, JobResult.ABANDONED)

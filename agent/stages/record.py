@@ -36,6 +36,7 @@ def record_outcome(run: RunContext, outcome: Outcome, peaks: Peaks | None = None
                 peak_memory_mb=peaks.memory_mb,
                 min_disk_free_mb=peaks.disk_free_mb,
                 oom_kills=peaks.oom_kills,
+                monotonic=run.clock.monotonic(),
             )
         )
         event(

@@ -11,7 +11,7 @@ from agent.journal.facts import Registered
 from agent.parameters.runner_config import RunnerConfig
 from agent.runner.commands import configure_command, environment
 from agent.runner.files import registered, write_env, write_jit_files
-from agent.runner.process import run_to_end
+from agent.runner.process import kill_inside, run_to_end
 from agent.runner.refusal import configure_failure
 from agent.runner.user import RunnerUser, runner_user
 from agent.stages.context import RunContext
@@ -37,9 +37,14 @@ def register(run: RunContext, config: RunnerConfig, *, stop: threading.Event | N
         return
     began = run.clock.monotonic()
     user = runner_user(run.settings.runner_user)
+    if not run.is_new:
+        # Of an agent that died here, a `config.sh` may still be at work; two at once would meet in the same files.
+        kill_inside(run.settings.runner_dir, uid=user.uid, clock=run.clock)
     if config.jit_config is not None:
         write_jit_files(run.settings.runner_dir, config.jit_config.get_secret_value(), user)
         how = "jit"
+    elif not run.is_new and run.progress.placed and registered(run.settings.runner_dir):
+        how = "before"
     else:
         _configure(run, config, user, stop or run.stop.event)
         how = "token"

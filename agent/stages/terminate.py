@@ -28,7 +28,9 @@ def terminate(run: RunContext) -> None:
         warning(log, "instance.DRY_RUN_NOT_TERMINATED", instance_id=run.instance_id)
     else:
         event(log, "instance.terminate", instance_id=run.instance_id)
-    run.shipper.flush(Deadline.after(run.clock, LAST_WORDS_SECONDS), final=True)
+    if not run.last_words_sent:
+        run.last_words_sent = True
+        run.shipper.flush(Deadline.after(run.clock, LAST_WORDS_SECONDS), final=True)
     if not run.settings.dry_run:
         call_terminate(run.clients.get("ec2"), run.instance_id)
     run.journal.add(TerminateCalled(run.journal.now(), how=how))

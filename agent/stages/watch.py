@@ -28,10 +28,15 @@ class Peaks:
 class Watching:
     """The watchers of one job, at work from the moment this is made until `stop`."""
 
-    def __init__(self, run: RunContext) -> None:
-        """Starts them; the first verdict asks `run.stop`."""
+    def __init__(self, run: RunContext, *, already_seconds: float = 0.0) -> None:
+        """Starts them; the first verdict asks `run.stop`.
+
+        Args:
+            run: the run.
+            already_seconds: how long the runner has been running before, where it was taken over.
+        """
         settings, clock = run.settings, run.clock
-        self._idle = IdleWatcher(clock, settings.job_wait_minutes)
+        self._idle = IdleWatcher(clock, settings.job_wait_minutes, already_seconds=already_seconds)
         self._disk = DiskWatcher(
             partial(free_bytes, settings.runner_dir),
             settings.disk_min_free_mb,
@@ -40,7 +45,12 @@ class Watching:
         self._memory = MemoryWatcher(available_bytes, settings.memory_warn_mb)
         watchers: list[tuple[Watcher, float]] = [
             (self._idle, CLOCK_SECONDS),
-            (RuntimeWatcher(clock, settings.max_runtime_minutes), CLOCK_SECONDS),
+            (
+                RuntimeWatcher(
+                    clock, settings.max_runtime_minutes, already_seconds=already_seconds
+                ),
+                CLOCK_SECONDS,
+            ),
             (self._disk, settings.check_interval_seconds),
             (self._memory, settings.check_interval_seconds),
         ]

@@ -8,19 +8,23 @@ from agent.stop import StopRequest
 class IdleWatcher:
     """A verdict when no job came within the wait; it is told what happens, from any thread."""
 
-    def __init__(self, clock: Clock, wait_minutes: float) -> None:
-        """Starts counting: the runner has as long to begin to listen as then to get a job."""
+    def __init__(self, clock: Clock, wait_minutes: float, *, already_seconds: float = 0.0) -> None:
+        """Starts counting: the runner has as long to begin to listen as then to get a job.
+
+        A runner that is picked up again has `already_seconds` of it behind it.
+        """
         self._clock = clock
         self._minutes = wait_minutes
-        self._since = clock.monotonic()
+        self._since = clock.monotonic() - already_seconds
+        self._taken_over = already_seconds > 0
         self._listening = False
         self._has_job = False
 
     def listening(self) -> None:
         """The runner is ready. Only the first time counts: a restarted listener gets no new wait."""
-        if not self._listening:
+        if not self._listening and not self._taken_over:
             self._since = self._clock.monotonic()
-            self._listening = True
+        self._listening = True
 
     def job_started(self) -> None:
         """A job was taken; from now on there is no verdict."""

@@ -56,4 +56,4 @@ class SpotWatcher:
     def _request(self, notice: SpotNotice) -> StopRequest:
         left = max(0.0, (notice.at - self._clock.utc()).total_seconds())
         detail = f"EC2 will {notice.action} this spot instance at {rfc3339(notice.at)}"
-        return StopRequest(Reason.SPOT_NOTICE, detail, deadline_seconds=left)
+        return StopRequest(Reason.SPOT_NOTICE, detail, taken_at=self._clock.monotonic() + left)

@@ -14,14 +14,14 @@ def test_a_notice_stops_the_job_and_tells_how_long_the_machine_lives(clock: Manu
     assert verdict is not None
     assert verdict.reason is Reason.SPOT_NOTICE
     assert verdict.detail == "EC2 will terminate this spot instance at 2026-11-23T07:43:58Z"
-    assert verdict.deadline_seconds == 118
+    assert verdict.taken_at == clock.monotonic() + 118
 
 
 def test_a_notice_for_the_past_leaves_no_time(clock: ManualClock) -> None:
     notice = SpotNotice("stop", clock.utc() - timedelta(seconds=5))
     verdict = SpotWatcher(lambda: notice, clock=clock).check()
     assert verdict is not None
-    assert verdict.deadline_seconds == 0
+    assert verdict.taken_at == clock.monotonic()
 
 
 def test_no_notice_is_no_verdict(clock: ManualClock) -> None:

@@ -1,0 +1,70 @@
+"""What this run's runner has said, from its first word, and what that makes of the run."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.logs.tail import Tail
+from agent.outcome import JobResult, Outcome
+from agent.runner import files
+from agent.runner.result import Conversation, outcome
+from agent.runner.says import Said, parse_diag, parse_output
+from agent.stages.context import RunContext
+
+_INTERRUPTED = (JobResult.NONE, JobResult.UNKNOWN, JobResult.CANCELLED, JobResult.ABANDONED)
+
+
+@dataclass
+class Following:
+    """The words of `run.sh` in the spool and of the listener in `_diag`, as far as they have been read.
+
+    Always from the beginning: an agent that was started again learns what the one before it knew.
+    """
+
+    output: Tail
+    diag_dir: Path
+    conversation: Conversation = field(default_factory=Conversation)
+    diags: dict[Path, Tail] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: RunContext) -> "Following":
+        return cls(Tail(run.spool.run), run.settings.runner_dir / "_diag")
+
+    def read(self, *, final: bool = False) -> list[Said]:
+        """What is new, folded into the conversation."""
+        said = [parse_output(line.text) for line in self.output.read(final=final)]
+        for path in sorted(self.diag_dir.glob("Runner_*.log")):
+            tail = self.diags.setdefault(path, Tail(path))
+            said += [parse_diag(line.text) for line in tail.read(final=final)]
+        heard = [each for each in said if each is not None]
+        for each in heard:
+            self.conversation = self.conversation.then(each)
+        return heard
+
+    def read_to_the_end(self) -> None:
+        while self.read():
+            pass
+        self.read(final=True)
+
+
+def conclude(run: RunContext, following: Following, exit_code: int | None) -> Outcome:
+    """How the run ended: by the runner's words, unless it was stopped; then the stop's reason, and the words for the job.
+
+    Args:
+        run: the run.
+        following: read to its end here.
+        exit_code: of `run.sh`; None when it had to be killed, or an earlier life of the agent was its parent.
+    """
+    following.read_to_the_end()
+    left = bool(files.credentials_left(run.settings.runner_dir))
+    by_words = outcome(following.conversation, exit_code, files_left=left)
+    request = run.stop.request
+    served = by_words.job_result not in _INTERRUPTED
+    if request is None or (served and exit_code in (0, None)):
+        return by_words
+    return Outcome(
+        request.reason,
+        request.detail,
+        job_result=by_words.job_result,
+        job_name=by_words.job_name,
+        exit_code=-1 if exit_code is None else exit_code,
+    )
