@@ -4,9 +4,14 @@ import threading
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from agent import __version__
+
+METADATA_ATTEMPTS = "5"
+METADATA_SECONDS = "2"
+"""botocore asks IMDS for the role's credentials once, for a second; an instance that is just booting needs more patience."""
 
 
 class Clients:
@@ -22,21 +27,62 @@ class Clients:
     def get(self, service: str) -> Any:
         """The client of a service such as `ssm`.
 
-        One call takes at most 2 attempts of 3 s to connect and 10 s to answer, so under 30 s in all.
+        One call takes at most 26 s (`ssm`, `s3`), where somebody above it tries again at most 12 s (`sqs`, `ec2`, `logs`). A
+        client that found no credentials is not kept: the role of an instance may be a moment late.
 
         Raises:
             botocore.exceptions.NoRegionError: where no region is known.
         """
         with self._lock:
             if service not in self._made:
-                self._session = self._session or boto3.session.Session(region_name=self._region)
-                self._made[service] = self._session.client(service, config=_CONFIG)
+                self._session = self._session or _session(self._region)
+                client = self._session.client(service, config=_CONFIGS.get(service, _CONFIG))
+                if self._session.get_credentials() is None:
+                    return client
+                self._made[service] = client
             return self._made[service]
 
+    def late(self, service: str) -> Any:
+        """Passes for the client, which is looked up anew at each call."""
+        return _Late(self, service)
 
-_CONFIG = Config(
-    connect_timeout=3,
-    read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 2},
-    user_agent_extra=f"runs-fleet-agent/{__version__}",
-)
+
+class _Late:
+    """A client by another name."""
+
+    def __init__(self, clients: Clients, service: str) -> None:
+        self._clients = clients
+        self._service = service
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clients.get(self._service), name)
+
+
+def _session(region: str | None) -> Any:
+    core = botocore.session.get_session()
+    for variable, value in (
+        ("metadata_service_num_attempts", METADATA_ATTEMPTS),
+        ("metadata_service_timeout", METADATA_SECONDS),
+    ):
+        default = core.session_var_map[variable][2]
+        if core.get_config_variable(variable) == default:
+            core.set_config_variable(variable, value)
+    return boto3.session.Session(region_name=region, botocore_session=core)
+
+
+def _config(connect: float, read: float, attempts: int) -> Config:
+    return Config(
+        connect_timeout=connect,
+        read_timeout=read,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        user_agent_extra=f"runs-fleet-agent/{__version__}",
+    )
+
+
+_CONFIG = _config(3, 10, 2)
+_CONFIGS = {
+    # A message must fail within its task's limit, or a try that was given up is still sending when the next one begins.
+    "sqs": _config(2, 5, 1),
+    "ec2": _config(2, 6, 1),
+    "logs": _config(2, 10, 1),
+}

@@ -113,7 +113,8 @@ def _answered(error: boto.ClientError, call: str, resource: str) -> tuple[str, s
     if code in _FORBIDDEN_CODES:
         return said, f"give the instance role `{call}` on {resource}", False
     if code in _CREDENTIAL_CODES:
-        return said, _CREDENTIALS_MEND, False
+        # Its text may quote the request that was signed, the session token in it.
+        return f"AWS answered {code}", _CREDENTIALS_MEND, False
     if code in _MISSING_CODES:
         return said, f"create {resource}, or mend its name, account and region", False
     ill = http_status >= _HTTP_SERVER_ERROR or http_status == _HTTP_TOO_MANY
@@ -131,7 +132,8 @@ def _unanswered(error: Exception, call: str) -> tuple[str, str, bool]:
         case boto.SSLError():
             return _text(error), "check the proxy, and AWS_CA_BUNDLE where it intercepts TLS", True
         case _ if isinstance(error, _NO_CREDENTIALS):
-            return _text(error), _CREDENTIALS_MEND, False
+            # The role of an instance that has just booted may be a moment late.
+            return _text(error), _CREDENTIALS_MEND, isinstance(error, boto.NoCredentialsError)
         case _ if isinstance(error, _NO_PLACE):
             return _text(error), "set AWS_REGION to a region that exists", False
         case _ if isinstance(error, _OUTAGES):

@@ -15,6 +15,8 @@ AgentError
 └── Interrupted            a stop was asked for while a stage was at work
 """
 
+from dataclasses import dataclass
+
 from agent.outcome import Reason
 
 
@@ -43,8 +45,19 @@ class SettingsError(AgentError):
     reason = Reason.SETTINGS_INVALID
 
 
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """What a runner config that cannot be used still says about who waits for this instance; empty where it says nothing usable."""
+
+    run_id: str
+    job_id: str
+    repo: str
+    queue_url: str
+
+
 class ConfigError(AgentError):
     reason = Reason.CONFIG_INVALID
+    addressee: Addressee | None = None
 
 
 class NoConfig(ConfigError):

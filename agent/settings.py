@@ -46,6 +46,7 @@ def _boolean(value: object) -> object:
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 
+DRY_RUN = "RUNS_FLEET_DRY_RUN"
 Version = Annotated[str, AfterValidator(_version)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Url = Annotated[str, AfterValidator(_url)]
@@ -199,7 +200,7 @@ class Settings(BaseModel):
     )
     dry_run: Boolean = Field(
         default=False,
-        alias="RUNS_FLEET_DRY_RUN",
+        alias=DRY_RUN,
         description="does everything but the terminate call, and says so loudly",
     )
     prefect_api_url: Url | None = Field(
@@ -228,6 +229,8 @@ class Settings(BaseModel):
     def usable_part(cls, environment: Mapping[str, str]) -> Self:
         """The settings with each unusable value replaced by its default: what an instance is *ended* with.
 
+        But for a dry run: whoever wrote anything there did not want the instance to be terminated.
+
         Never use it to run a job.
         """
         given = _given(environment)
@@ -235,7 +238,10 @@ class Settings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as exc:
             wrong = {error["loc"][0] for error in exc.errors()}
-            return cls.model_validate({k: v for k, v in given.items() if k not in wrong})
+            usable = {k: v for k, v in given.items() if k not in wrong}
+            if DRY_RUN in wrong:
+                usable[DRY_RUN] = "true"
+            return cls.model_validate(usable)
 
 
 def _given(environment: Mapping[str, str]) -> dict[str, str]:

@@ -6,12 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 
 from agent.errors import SettingsError
 from agent.events import event, warning
-from agent.guardian.supervise import HEARTBEAT, PLAIN
+from agent.guardian.pulse import Heart
+from agent.guardian.supervise import PLAIN
 from agent.logs import agent_log
 from agent.settings import Settings
 from agent.stages.context import RunContext
@@ -26,7 +25,7 @@ log = logging.getLogger("flows")  # this module is `__main__` when it runs
 THREADS = 16
 """Stages, background work, and threads that were abandoned by a time-out."""
 SETTINGS_EXIT = 2
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 2.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as exc:
         sys.stderr.write(f"runs-fleet-agent: {exc}\n")
         return SETTINGS_EXIT
+    heart = Heart.of(list(arguments))
     _listen(run)
     if central.left_out:
         warning(log, "prefect.server_unreachable", url=central.left_out, mend="going on without it")
@@ -45,18 +45,19 @@ def main(arguments: Sequence[str]) -> int:
     name = "run.began" if run.is_new else "run.taken_up_again"
     event(log, name, instance_id=run.instance_id, region=run.region)
     try:
-        asyncio.run(_run(run, central.begin_seconds, plain=PLAIN in arguments))
+        asyncio.run(_run(run, heart, central.begin_seconds, plain=PLAIN in arguments))
     except BaseException as exc:  # noqa: BLE001 - also KeyboardInterrupt and SystemExit end the instance
         record_outcome(run, outcome_of_error(run, exc))
     finally:
         finish(run)
+        _tell(run, heart)
         run.shipper.stop()
     return outcome_of(run.progress).exit_status
 
 
-async def _run(run: RunContext, begin_seconds: float, *, plain: bool) -> None:
+async def _run(run: RunContext, heart: Heart, begin_seconds: float, *, plain: bool) -> None:
     stop_on_signals(run.stop)
-    beating = asyncio.ensure_future(_beat(run.settings.state_dir / HEARTBEAT))
+    beating = asyncio.ensure_future(_beat(run, heart))
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     from flows.orchestration import through_prefect, without_prefect
 
@@ -65,15 +66,21 @@ async def _run(run: RunContext, begin_seconds: float, *, plain: bool) -> None:
     _listen(run)
     if plain or not await through_prefect(run, begin_seconds):
         await without_prefect(run)
+    _tell(run, heart)
     beating.cancel()
 
 
-async def _beat(path: Path) -> None:
-    """Shows the guardian that the event loop turns."""
+async def _beat(run: RunContext, heart: Heart) -> None:
+    """Shows the guardian that the event loop turns, and when the instance is being ended."""
     while True:
-        with suppress(OSError):
-            path.touch()  # noqa: ASYNC240 - it is the loop itself that is to be seen
+        heart.beat()
+        _tell(run, heart)
         await asyncio.sleep(BEAT_SECONDS)
+
+
+def _tell(run: RunContext, heart: Heart) -> None:
+    if run.progress.terminated is not None:
+        heart.instance_ended(outcome_of(run.progress).exit_status)
 
 
 def _listen(run: RunContext) -> None:

@@ -25,6 +25,8 @@ class Milestones:
 
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     """Prefect has let the pipeline begin."""
+    given_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """Nobody waits for Prefect any more: it must not begin a second pipeline beside the one that runs without it."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """The pipeline has come to its end; what Prefect still does then delays nobody."""
 

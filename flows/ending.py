@@ -8,7 +8,7 @@ from typing import Any
 from agent.deadline import Deadline
 from agent.events import warning
 from agent.stages.context import RunContext
-from agent.stages.end import LEAST_SECONDS, Budget, budget
+from agent.stages.end import LEAST_SECONDS, Budget, budget, find_addressee
 from agent.stages.notify import give_up
 from agent.stages.ship_logs import ship_logs
 from agent.stages.stop_runner import stop_runner
@@ -35,6 +35,7 @@ async def end_instance(run: RunContext, beside: Beside, call: Call) -> None:
 
 
 async def _tell_the_end(run: RunContext, limits: Budget, call: Call) -> None:
+    await _guarded("addressee", asyncio.to_thread(find_addressee, run, limits.message()))
     try:
         await _within(limits.message(), call(notify, run, "final"))
     except Exception as exc:  # noqa: BLE001 - the instance ends all the same

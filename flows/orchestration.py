@@ -30,11 +30,13 @@ async def through_prefect(run: RunContext, begin_seconds: float) -> bool:
     await _first(engine, signs.begun, begin_seconds)
     if not signs.begun.is_set():
         why = _failure(engine) or f"it did not begin within {begin_seconds:g} s"
+        signs.given_up.set()
         warning(log, "prefect.given_up", why=why, mend="the pipeline runs without it")
         engine.cancel()
         return False
     await _first(engine, signs.over, None)
     if not signs.over.is_set():
+        signs.given_up.set()
         warning(log, "prefect.failed", why=_failure(engine), mend="the pipeline goes on without it")
         return False
     await asyncio.to_thread(finish, run)

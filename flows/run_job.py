@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from agent.outcome import Outcome, Reason
 from flows.current import milestones, this_run
@@ -26,14 +26,17 @@ from tasks.calling import orchestrated
 async def run_job() -> State[Any]:
     """One job, and the end of the instance whatever happened."""
     run = this_run()
+    if milestones().given_up.is_set():
+        return Cancelled(message="Prefect came too late: the job runs without it")
     stop_on_signals(run.stop)
     milestones().begun.set()
     outcome = await take_through(run, orchestrated)
     milestones().over.set()
-    return _state(outcome)
+    return _state(
+        outcome, run.redactor.mask(f"{outcome.reason}: {outcome.detail or outcome.job_result}")
+    )
 
 
-def _state(outcome: Outcome) -> State[Any]:
-    message = f"{outcome.reason}: {outcome.detail or outcome.job_result}"
+def _state(outcome: Outcome, message: str) -> State[Any]:
     made = Completed if outcome.reason is Reason.JOB_SERVED else Failed
     return made(message=message)

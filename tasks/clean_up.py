@@ -18,4 +18,4 @@ from tasks.policy import in_thread
 )
 async def clean_up(run: RunContext, deadline: Deadline) -> int:
     """Leaves nothing of the runner behind."""
-    return await in_thread(lambda: stage.clean_up(run, deadline=deadline))
+    return await in_thread(run, lambda: stage.clean_up(run, deadline=deadline))

@@ -41,4 +41,4 @@ async def download(run: RunContext, only: Source | None = None) -> StagedRunner:
 )
 async def fill_cache(run: RunContext, staged: StagedRunner) -> bool:
     """Puts a fresh download into the S3 cache, off the critical path."""
-    return await in_thread(lambda: verify_stage.fill_cache(run, staged))
+    return await in_thread(run, lambda: verify_stage.fill_cache(run, staged))

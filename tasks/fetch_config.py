@@ -35,4 +35,4 @@ async def fetch_config(run: RunContext, deadline: Deadline) -> RunnerConfig:
 )
 async def delete_parameters(run: RunContext) -> bool:
     """Deletes the SSM parameters once the runner runs; best effort."""
-    return await in_thread(lambda: stage.delete_parameters(run))
+    return await in_thread(run, lambda: stage.delete_parameters(run))

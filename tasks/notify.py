@@ -22,4 +22,4 @@ from tasks.policy import JITTER, in_thread, when_transient
 async def notify(run: RunContext, kind: str) -> bool:
     """Sends the `started` or the `final` message."""
     status = Status.STARTED if kind == "started" else Status.FAILURE
-    return await in_thread(lambda: stage.notify(run, status))
+    return await in_thread(run, lambda: stage.notify(run, status))

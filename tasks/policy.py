@@ -32,21 +32,32 @@ def may_pass(error: Exception) -> bool:
     return error.transient if isinstance(error, AgentError) else True
 
 
-async def in_thread(call: Callable[[], R]) -> R:
-    """Runs a short, bounded stage in a thread."""
-    return await asyncio.to_thread(call)
+async def in_thread(run: RunContext, call: Callable[[], R]) -> R:
+    """Runs a short, bounded stage in a thread. What it raises goes into Prefect's database: no secret is in it."""
+    try:
+        return await asyncio.to_thread(call)
+    except Exception as exc:
+        _mask(exc, run)
+        raise
 
 
 async def stoppable(run: RunContext, call: Callable[[threading.Event], R]) -> R:
-    """Runs a stage in a thread, with a stop event of its own that a time-out or a cancellation sets.
+    """Runs a stage as `in_thread`, with a stop event of its own that a time-out or a cancellation sets.
 
     A thread cannot be killed: the stage looks at the event, and none of its calls is without a limit.
     """
     stop = run.stop.linked()
     try:
-        return await asyncio.to_thread(partial(call, stop))
+        return await in_thread(run, partial(call, stop))
     except asyncio.CancelledError:
         stop.set()
         raise
     finally:
         run.stop.unlink(stop)
+
+
+def _mask(error: BaseException, run: RunContext) -> None:
+    mask = run.redactor.mask
+    error.args = tuple(mask(arg) if isinstance(arg, str) else arg for arg in error.args)
+    if isinstance(error, AgentError):
+        error.what = mask(error.what)

@@ -21,4 +21,4 @@ from tasks.policy import JITTER, in_thread, when_transient
 )
 async def terminate(run: RunContext) -> None:
     """Ends this instance."""
-    await in_thread(lambda: stage.terminate(run))
+    await in_thread(run, lambda: stage.terminate(run))

@@ -17,4 +17,4 @@ from tasks.policy import in_thread
 )
 async def verify(run: RunContext, staged: StagedRunner) -> StagedRunner:
     """Checks digest and layout, then puts the runner in its place."""
-    return await in_thread(lambda: stage.verify(run, staged))
+    return await in_thread(run, lambda: stage.verify(run, staged))

@@ -26,31 +26,28 @@ class Child:
 
     @classmethod
     def start(
-        cls, command: Sequence[str], environment: Mapping[str, str], *, inherits: int | None = None
+        cls, command: Sequence[str], environment: Mapping[str, str], *, inherits: Sequence[int] = ()
     ) -> "Child":
         """Starts it.
 
         Raises:
             OSError: it cannot be started.
         """
-        keeps = () if inherits is None else (inherits,)
         return cls(
-            subprocess.Popen(command, env=dict(environment), start_new_session=True, pass_fds=keeps)
+            subprocess.Popen(
+                command, env=dict(environment), start_new_session=True, pass_fds=tuple(inherits)
+            )
         )
 
-    def wait(self, look: Callable[[float], bool]) -> int | None:
-        """Its exit status; None when `look` had enough of it.
-
-        Args:
-            look: asked about once a second, with the seconds since the last time: false ends the wait.
-        """
+    def wait(self, look: Callable[[], bool]) -> int | None:
+        """Its exit status; None when `look`, which is asked about once a second, had enough of it."""
         poller = select.poll()
         if self._pidfd is not None:
             poller.register(self._pidfd, select.POLLIN)
         while (status := self.process.poll()) is None:
             reap_orphans(but=self.process.pid)
             poller.poll(LOOK_SECONDS * 1000 if self._pidfd is not None else LOOK_SECONDS * 100)
-            if self.process.poll() is None and not look(LOOK_SECONDS):
+            if self.process.poll() is None and not look():
                 return None
         return status
 

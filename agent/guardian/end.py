@@ -39,13 +39,21 @@ def end(environment: Mapping[str, str], *, after_flow: bool, stopped_by: str | N
     """
     settings, wrong = _settings(environment)
     if after_flow:
+        _ignore_signals()
         return _end(environment, settings, wrong, stopped_by)
     _ask_the_agent_to_stop(settings.state_dir, Limits.of(environment).stop)
     with lock(settings.state_dir) as held:
         if held is None:
             sys.stderr.write("runs-fleet-agent: the agent is still at work\n")
             return 1
+        _ignore_signals()
         return _end(environment, settings, wrong, stopped_by)
+
+
+def _ignore_signals() -> None:
+    """It is the end already, and bounded: a signal, or another `end`, would only cut it short."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _settings(environment: Mapping[str, str]) -> tuple[Settings, SettingsError | None]:

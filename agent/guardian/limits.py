@@ -32,6 +32,11 @@ class Limits:
     silent: float = 180.0
     """A flow whose event loop has not turned for so long hangs. Prefect's start holds it up for 60 s at most."""
 
+    tries: float = 3600.0
+    """How long `end` is tried again and again, where it could not end the instance."""
+    pause: float = 30.0
+    """Between two of those."""
+
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Limits":
         value = {name: _number(environment, name) for name in DEFAULTS}

@@ -22,6 +22,7 @@ from types import FrameType
 from agent.guardian.child import KILL_SECONDS, Child, reap_orphans
 from agent.guardian.limits import Limits
 from agent.guardian.lock import Held, lock
+from agent.guardian.pulse import OPTION, Pulse
 
 FLOW = (sys.executable, "-m", "flows")
 PLAIN = "--plain"
@@ -29,8 +30,6 @@ PLAIN = "--plain"
 END = (sys.executable, "-m", "agent", "end", "--after-flow")
 JOURNAL = "journal.jsonl"
 SPOOL = "logs"
-HEARTBEAT = "heartbeat"
-"""A file that the flow touches as long as its event loop turns."""
 PR_SET_CHILD_SUBREAPER = 36
 """linux/prctl.h: orphans of the runner become ours, so none of them gets lost at pid 1."""
 BUSY_EXIT = 1
@@ -70,10 +69,9 @@ def supervise(
         guardian = _Guardian(environment, state_dir, limits or Limits.of(environment), held)
         stack.enter_context(guardian.relaying())
         status = guardian.run_flow(flow, pauses)
-        if ended(state_dir):
-            return status if status in (0, 1, SETTINGS_EXIT) else _status_of_outcome(state_dir)
-        if not guardian.run_end(end) and not ended(state_dir):
-            _power_off(environment)
+        if guardian.ended_by_flow:
+            return status if status in (0, 1, SETTINGS_EXIT) else guardian.told_status()
+        guardian.bring_about_the_end(end)
         return SETTINGS_EXIT if status == SETTINGS_EXIT else 1
 
 
@@ -91,6 +89,7 @@ class _Guardian:
         self._stop_name = ""
         self._stop = threading.Event()
         self._child: Child | None = None
+        self._told: int | None = None
 
     def run_flow(self, flow: Sequence[str], pauses: Sequence[float]) -> int | None:
         """The last life's exit status; None when it could not be started or had to be killed."""
@@ -106,18 +105,30 @@ class _Guardian:
             status = self._one_life([*flow, PLAIN] if number == len(pauses) else flow)
         return status
 
-    def run_end(self, command: Sequence[str]) -> bool:
-        """True when `end` says that the instance is being ended."""
+    @property
+    def ended_by_flow(self) -> bool:
+        """Whether the flow has ended the instance, by the journal or, where the disk takes none, by its own word."""
+        return self._told is not None or ended(self._state_dir)
+
+    def told_status(self) -> int:
+        """What the run comes to, where the flow ended the instance and then did not end itself."""
+        return _status_of_outcome(self._state_dir) if self._told is None else self._told
+
+    def bring_about_the_end(self, command: Sequence[str]) -> None:
+        """Runs `end` until the instance is being ended; an instance that nobody can end costs money for ever."""
+        until = time.monotonic() + self._limits.tries
+        while not self._run_end(command) and not ended(self._state_dir):
+            if _power_off(self._environment) or time.monotonic() >= until:
+                return
+            _say(f"`end` is tried again in {self._limits.pause:g} s")
+            threading.Event().wait(self._limits.pause)
+
+    def _run_end(self, command: Sequence[str]) -> bool:
         stopped_by = ("--stopped-by", self._stop_name) if self._stop_name else ()
-        left = self._limits.end
-
-        def look(seconds: float) -> bool:
-            nonlocal left
-            left -= seconds
-            return left > 0
-
+        until = time.monotonic() + self._limits.end
         # It gets no stop signal: it is the end already.
-        return self._run((*command, *stopped_by), look, relay=False) == 0
+        whole = (*command, *stopped_by)
+        return self._run(whole, lambda: time.monotonic() < until, relay=False) == 0
 
     @contextlib.contextmanager
     def relaying(self) -> Iterator[None]:
@@ -133,20 +144,21 @@ class _Guardian:
     def _is_final(self, status: int | None) -> bool:
         """Whether there is nothing left that another life of the flow could do better than `end`."""
         over = self._stop.is_set() or status == SETTINGS_EXIT or time.monotonic() >= self._until
-        return over or _journal_holds(self._state_dir, b'"fact": "ended"')
+        return over or self.ended_by_flow or _journal_holds(self._state_dir, b'"fact": "ended"')
 
     def _one_life(self, command: Sequence[str]) -> int | None:
-        heart = _Heartbeat(self._state_dir / HEARTBEAT)
-        after_end = self._limits.after_end
+        pulse = Pulse()
+        ended_at: float | None = None
 
-        def look(seconds: float) -> bool:
-            nonlocal after_end
-            if ended(self._state_dir):
-                after_end -= seconds
-                return after_end > 0
+        def look() -> bool:
+            nonlocal ended_at
+            silent = pulse.silent_seconds()
+            if pulse.exit_status is not None or ended(self._state_dir):
+                ended_at = ended_at or time.monotonic()
+                return time.monotonic() - ended_at < self._limits.after_end
             if self._child is not None:
                 self._child.continue_if_stopped()
-            if heart.silent_seconds() > self._limits.silent:
+            if silent > self._limits.silent:
                 _say("the flow hangs and is killed")
                 return False
             if time.monotonic() < self._until:
@@ -154,13 +166,25 @@ class _Guardian:
             _say("the flow is over its limit and is killed")
             return False
 
-        return self._run(command, look, relay=True)
+        try:
+            return self._run(
+                [*command, f"{OPTION}{pulse.writes}"], look, relay=True, inherits=(pulse.writes,)
+            )
+        finally:
+            pulse.close()
+            self._told = pulse.exit_status
 
     def _run(
-        self, command: Sequence[str], look: Callable[[float], bool], *, relay: bool
+        self,
+        command: Sequence[str],
+        look: Callable[[], bool],
+        *,
+        relay: bool,
+        inherits: tuple[int, ...] = (),
     ) -> int | None:
+        held = () if self._held.descriptor is None else (self._held.descriptor,)
         try:
-            child = Child.start(command, self._environment, inherits=self._held.descriptor)
+            child = Child.start(command, self._environment, inherits=(*held, *inherits))
         except OSError as exc:
             _say(f"{command[-1]} cannot be started: {exc}")
             return None
@@ -187,26 +211,6 @@ class _Guardian:
         child = self._child
         if child is not None and child.process.poll() is None:
             child.process.send_signal(number)
-
-
-class _Heartbeat:
-    """How long the flow's event loop has not turned, by the touches of a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = self._touched()
-        self._at = time.monotonic()
-
-    def silent_seconds(self) -> float:
-        if (touched := self._touched()) != self._seen:
-            self._seen, self._at = touched, time.monotonic()
-        return time.monotonic() - self._at
-
-    def _touched(self) -> int:
-        try:
-            return self._path.stat().st_mtime_ns
-        except OSError:
-            return 0
 
 
 def ended(state_dir: Path) -> bool:
@@ -248,17 +252,20 @@ def _set_earlier_life_aside(state_dir: Path) -> None:
             (state_dir / name).replace(previous)
 
 
-def _power_off(environment: Mapping[str, str]) -> None:
+def _power_off(environment: Mapping[str, str]) -> bool:
+    """True when the machine is being switched off, or is not to be."""
     command = environment.get("RUNS_FLEET_POWER_OFF_COMMAND", "")
-    dry_run = environment.get("RUNS_FLEET_DRY_RUN", "").lower() in ("true", "1", "yes")
+    dry_run = environment.get("RUNS_FLEET_DRY_RUN", "").lower() not in ("", "false", "0", "no")
     if not command or dry_run:
         _say("the instance could not be ended; terminate it by hand")
-        return
+        return dry_run
     _say(f"the instance could not be ended; running the power-off command: {command}")
     try:
-        subprocess.run(shlex.split(command), check=False, timeout=KILL_SECONDS)
+        done = subprocess.run(shlex.split(command), check=False, timeout=KILL_SECONDS)
     except (OSError, ValueError, subprocess.TimeoutExpired) as exc:
         _say(f"the power-off command failed: {exc}")
+        return False
+    return done.returncode == 0
 
 
 def _become_subreaper() -> None:

@@ -1,5 +1,6 @@
 """The journal file: append-only JSON lines, each written whole and synced."""
 
+import errno
 import logging
 import os
 import shutil
@@ -17,30 +18,36 @@ log = logging.getLogger(__name__)
 class Journal:
     """Facts of this run, in memory and, as far as the disk allows, in a file.
 
-    A disk that cannot take a line does not stop the run: the journal goes on in memory and says so once.
+    A disk that cannot take a line does not stop the run: the journal goes on in memory and says so once; as soon as the disk takes
+    lines again, it gets those that it missed.
     """
 
-    def __init__(self, path: Path, *, now: Callable[[], str]) -> None:
+    def __init__(self, path: Path, *, now: Callable[[], str], fresh: bool = False) -> None:
         """Reads what is there already.
 
         Args:
             path: the file; its folder is made when it is missing.
             now: the present moment, RFC 3339, for facts made through `Journal.now`.
+            fresh: what is there is of an earlier life of the machine, and counts for nothing.
         """
         self.path = path
         self.now = now
         self._lock = threading.Lock()
-        self._facts = read(path)
+        self._facts = () if fresh else read(path)
         self._on_disk = True
+        self._unwritten = b""
 
     def add(self, fact: Fact) -> None:
         """Appends the fact; it is on the disk when this returns, unless the disk would not take it."""
         with self._lock:
             self._facts = (*self._facts, fact)
+            self._unwritten += to_line(fact)
             try:
-                _append(self.path, to_line(fact))
+                _append(self.path, self._unwritten)
             except OSError as exc:
                 self._say_once(exc)
+            else:
+                self._unwritten = b""
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -76,8 +83,6 @@ def set_aside(path: Path) -> None:
         return
     except OSError as exc:
         warning(log, "journal.not_set_aside", path=path, error=exc)
-        if path.is_file():
-            path.unlink(missing_ok=True)
 
 
 def _append(path: Path, line: bytes) -> None:
@@ -88,7 +93,8 @@ def _append(path: Path, line: bytes) -> None:
         torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
         whole = b"\n" + line if torn else line
         if os.write(handle, whole) != len(whole):
-            raise OSError(28, "the line was only written in part")
+            os.ftruncate(handle, size)
+            raise OSError(errno.ENOSPC, "the line was only written in part")
         os.fsync(handle)
     finally:
         os.close(handle)

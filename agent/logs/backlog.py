@@ -44,9 +44,10 @@ class Backlog:
                 self._sources.append(source)
 
     def follow_directory(self, directory: Directory) -> None:
-        """Adds every file of the directory, also those that appear later."""
+        """Adds every file of the directory, also those that appear later; one that is followed already stays as it is."""
         with self._lock:
-            self._directories.append(directory)
+            if all(directory.path != each.path for each in self._directories):
+                self._directories.append(directory)
 
     def take(self, path: Path) -> Source | None:
         """Gives a file away; the lines it holds so far stay here, as far as memory allows."""

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 # Delays of 0.2, 0.4, 0.8, 1.6, then 2 s, each times 0.5 to 1.
 _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.2, 2.0
 _STOP_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Lane:
         self._refused_lines = 0
         self._failures = 0
         self._retry_at = 0.0
+        self._look_again_at = clock.monotonic() + _LOOK_AGAIN_SECONDS
         self._warned = False
         self._wake = threading.Event()
         self._stopping = False
@@ -122,6 +124,10 @@ class Lane:
 
     def _step(self) -> None:
         flushes = list(self._flushes)
+        if self._stream.off and self._clock.monotonic() >= self._look_again_at:
+            # What was refused may have been granted by now: a role, a group.
+            self._look_again_at = self._clock.monotonic() + _LOOK_AGAIN_SECONDS
+            self._stream.try_again()
         off = self._stream.off
         at_end = not off and self.backlog.fill(final=any(flush.final for flush in flushes))
         everything = bool(flushes) or self.backlog.waited_seconds >= self._pace.flush_seconds

@@ -17,11 +17,12 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
 
-from agent.errors import ConfigError
+from agent.errors import Addressee, ConfigError
 
 MAX_PARAMETER_CHARS = 65_536
 """Far above SSM's own 8 KiB (advanced tier): more than that is not a runner config."""
@@ -150,13 +151,41 @@ def parse(config: str, credential: str | None, *, where: str) -> RunnerConfig:
         ConfigError: names every fault in one line and never quotes a value.
     """
     data = _object(config, where)
-    if credential is not None:
-        path = where.rsplit("/", 1)[0] + "/credential"
-        data |= _credential_keys(_object(credential, path), path)
+    try:
+        if credential is not None:
+            path = where.rsplit("/", 1)[0] + "/credential"
+            data |= _credential_keys(_object(credential, path), path)
+        return _validated(data, where)
+    except ConfigError as exc:
+        exc.addressee = _addressee(data)
+        raise
+
+
+def _validated(data: dict[str, Any], where: str) -> RunnerConfig:
     try:
         return RunnerConfig.model_validate(data)
     except ValidationError as exc:
         raise ConfigError(f"{where} cannot be used: {_faults(exc)}", mend=MEND) from None
+
+
+def _addressee(data: dict[str, Any]) -> Addressee | None:
+    """Each key by itself, where it is as it should be; None without a run id, which names the log stream."""
+    found: dict[str, str] = {}
+    for name, kind in (
+        ("run_id", RunId),
+        ("job_id", Word),
+        ("repo", Repo),
+        ("termination_queue_url", Text),
+    ):
+        try:
+            found[name] = TypeAdapter(kind).validate_python(data.get(name), strict=True)
+        except ValidationError:
+            found[name] = ""
+    if not found["run_id"]:
+        return None
+    return Addressee(
+        found["run_id"], found["job_id"], found["repo"], found["termination_queue_url"]
+    )
 
 
 def _object(text: str, where: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 MARK = "RUNNER_STARTED_BY_AGENT"
@@ -16,11 +17,15 @@ MARK = "RUNNER_STARTED_BY_AGENT"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Takes the descriptor for complaints, `{"uid", "gid", "groups"}` or `null`, and the command; returns only on failure."""
-    complaints, account, *command = arguments
+    """Takes the descriptor for complaints, `{"id", "groups"}` or `null`, a cgroup's `cgroup.procs` or nothing, and the command.
+
+    Returns only on failure.
+    """
+    complaints, account, cgroup, *command = arguments
     os.set_inheritable(int(complaints), False)  # noqa: FBT003 - positional only
     try:
         _default_signals()
+        _enter(cgroup)
         os.umask(0o077)
         environment = {**_given_environment(), MARK.encode(): _own_mark()}
         _become(json.loads(account))
@@ -38,6 +43,13 @@ def _default_signals() -> None:
             except (OSError, ValueError):
                 continue  # the C library keeps two real-time signals to itself
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _enter(cgroup: str) -> None:
+    """Before the user is changed: only the agent may move anything. A runner without its cgroup is found by sweeping."""
+    if cgroup:
+        with suppress(OSError):
+            Path(cgroup).write_text(str(os.getpid()))
 
 
 def _given_environment() -> dict[bytes, bytes]:

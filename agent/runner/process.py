@@ -1,27 +1,20 @@
-"""Starts a script of the runner, waits for it, stops it once, kills all of it.
+"""Waits for a script of the runner, stops it once, kills all of it; also one that an earlier life of the agent started."""
 
-Its words go to a file, not into a pipe: nothing that the agent does or fails to do can block a job.
-"""
-
-import json
+import hashlib
 import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from agent.clock import Clock
 from agent.deadline import Deadline
-from agent.errors import Interrupted, RegistrationError, RunnerDirError
-from agent.events import event, warning
-from agent.outcome import Reason
-from agent.runner import launcher
-from agent.runner.identity import ProcessIdentity, read_stat
+from agent.events import warning
+from agent.runner.cgroup import RunnerCgroup, make
+from agent.runner.identity import ProcessIdentity
 from agent.runner.sweep import Sweep, find_running, kill_everything, kill_inside
-from agent.runner.user import RunnerUser
 
 __all__ = [
     "ProcessIdentity",
@@ -29,8 +22,6 @@ __all__ = [
     "attach",
     "find_running",
     "kill_inside",
-    "run_to_end",
-    "start",
 ]
 
 log = logging.getLogger(__name__)
@@ -43,12 +34,24 @@ class RunnerProcess:
     """A script of the runner with everything that it started; made by `start` or `attach`."""
 
     def __init__(
-        self, sweep: Sweep, clock: Clock, child: subprocess.Popen[bytes] | None = None
+        self,
+        sweep: Sweep,
+        clock: Clock,
+        child: subprocess.Popen[bytes] | None = None,
+        cgroup: RunnerCgroup | None = None,
     ) -> None:
-        """Takes over a process that leads a session of its own; `child` only where it is this process's own child."""
+        """Takes over a process that leads a session of its own.
+
+        Args:
+            sweep: finds what is left of it.
+            clock: for its waits.
+            child: only where it is this process's own child.
+            cgroup: that it was started in, where the agent may make one.
+        """
         self._sweep = sweep
         self._clock = clock
         self._child = child
+        self._cgroup = cgroup
         self._asked = False
 
     @property
@@ -120,10 +123,16 @@ class RunnerProcess:
 
     def kill_everything(self) -> int:
         """Kills all of it now; returns how many processes that were. Bounded; never raises."""
+        at_once = 0
+        if self._cgroup is not None:
+            at_once = len(self._cgroup.members())
+            self._cgroup.kill()
         killed = kill_everything(self._sweep, clock=self._clock)
         if self._child is not None:
             self.wait(1.0)
-        return killed
+        if self._cgroup is not None:
+            self._cgroup.remove()
+        return max(killed, at_once)
 
     def _pause(self, seconds: float) -> None:
         self._clock.wait(threading.Event(), seconds)
@@ -142,128 +151,21 @@ def attach(
     """
     if uid is None:
         uid = runner_dir.stat().st_uid if runner_dir.exists() else os.geteuid()
-    return RunnerProcess(Sweep(identity, runner_dir=runner_dir, uid=uid), clock)
+    cgroup = cgroup_of(runner_dir)
+    return RunnerProcess(sweep_of(identity, runner_dir, uid, cgroup), clock, cgroup=cgroup)
 
 
-def start(
-    command: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    user: RunnerUser,
-    output: Path,
-    clock: Clock,
-) -> RunnerProcess:
-    """Starts a command in a session of its own; on return it has been exec'd.
-
-    stdin is empty; stdout and stderr are appended to one file, in their order; signals have their default action; umask 077.
-
-    Args:
-        command: program and arguments; no secrets, every user of the machine can read them.
-        cwd: the runner's root. What runs from in there is regarded as the runner's.
-        env: the whole environment; the launcher adds `launcher.MARK`.
-        user: who runs it.
-        output: made with mode 0600 where it is missing; it stays the agent's, so no job can open it.
-        clock: for the waits of the process's later life.
-
-    Raises:
-        RunnerDirError: it cannot be executed, or the output file cannot be opened.
-    """
-    try:
-        child = _launch(command, cwd, env, user, output)
-    except OSError as exc:
-        raise _cannot_start(command, cwd, f"{exc.strerror} ({exc.filename})") from exc
-    stat = read_stat(child.pid)
-    if stat is None:
-        child.kill()
-        raise _cannot_start(command, cwd, "/proc does not show it")
-    event(log, "runner.process_started", command=command[0], pid=child.pid)
-    return RunnerProcess(Sweep(stat.identity, runner_dir=cwd, uid=user.uid), clock, child)
+def cgroup_of(runner_dir: Path) -> RunnerCgroup | None:
+    """The same one for every life of the agent, and none but this runner directory's."""
+    return make(hashlib.sha256(os.fsencode(runner_dir.resolve())).hexdigest()[:12])
 
 
-def run_to_end(
-    command: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    user: RunnerUser,
-    output: Path,
-    timeout_seconds: float,
-    stop: threading.Event,
-    clock: Clock,
-) -> int:
-    """Runs `config.sh` to its end and returns its exit status; the other arguments are those of `start`.
-
-    Raises:
-        RegistrationError: it did not end in time; all of it was killed. Transient.
-        Interrupted: `stop` was set; all of it was killed.
-        RunnerDirError: it cannot be executed.
-    """
-    process = start(command, cwd=cwd, env=env, user=user, output=output, clock=clock)
-    deadline = Deadline.after(clock, timeout_seconds)
-    while (exit_code := process.poll()) is None:
-        if clock.wait(stop, min(0.02, deadline.remaining())):
-            process.kill_everything()
-            raise Interrupted(
-                Reason.STOP_SIGNAL, f"{command[0]} was ended because a stop was asked for"
-            )
-        if deadline.expired:
-            warning(log, "runner.timeout", command=command[0], killed=process.kill_everything())
-            raise RegistrationError(
-                f"{command[0]} did not end within {timeout_seconds:g} s and was killed",
-                mend="read its lines in the runner stream; check the way to GitHub",
-                transient=True,
-            )
-    return exit_code
-
-
-def _launch(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str], user: RunnerUser, output: Path
-) -> subprocess.Popen[bytes]:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    words = os.open(output, flags, 0o600)
-    complaints, far_end = os.pipe()
-    try:
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-S", launcher.__file__, str(far_end), _account(user), *command],
-            cwd=cwd,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=words,
-            stderr=words,
-            start_new_session=True,
-            pass_fds=(far_end,),
-        )
-    except OSError:
-        os.close(complaints)
-        raise
-    finally:
-        os.close(words)
-        os.close(far_end)
-    _await_exec(child, complaints, command[0])
-    return child
-
-
-def _await_exec(child: subprocess.Popen[bytes], complaints: int, program: str) -> None:
-    """The descriptor closes by itself in a successful exec."""
-    with os.fdopen(complaints, "rb") as reader:
-        complaint = reader.read().decode(errors="replace")
-    if complaint:
-        child.wait()
-        raise OSError(0, complaint, program)
-
-
-def _account(user: RunnerUser) -> str:
-    if not user.switch:
-        return "null"
-    return json.dumps({"id": [user.uid, user.gid], "groups": user.groups})
-
-
-def _cannot_start(command: Sequence[str], cwd: Path, why: str) -> RunnerDirError:
-    return RunnerDirError(
-        f"{command[0]} cannot be started in {cwd}: {why}",
-        mend="check that it is there and executable for RUNS_FLEET_RUNNER_USER, and the free disk space",
-    )
+def sweep_of(
+    root: ProcessIdentity, runner_dir: Path, uid: int, cgroup: RunnerCgroup | None
+) -> Sweep:
+    if cgroup is None:
+        return Sweep(root, runner_dir=runner_dir, uid=uid)
+    return Sweep(root, runner_dir=runner_dir, uid=uid, members=cgroup.members)
 
 
 def _ask_orphans(left: Sequence[ProcessIdentity]) -> None:

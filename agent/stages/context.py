@@ -2,7 +2,8 @@
 
 import os
 import platform
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agent import __version__
@@ -23,6 +24,8 @@ from agent.stop import Stop, StopRequest
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 UPTIME = Path("/proc/uptime")
+METADATA_ATTEMPTS = 60
+METADATA_PAUSE_SECONDS = 1.0
 
 
 class RunContext:
@@ -37,6 +40,7 @@ class RunContext:
         region: str,
         metadata: Metadata,
         clock: Clock,
+        fresh: bool = False,
     ) -> None:
         """Opens journal, spool and log shipping; nothing is asked of AWS yet."""
         self.settings = settings
@@ -56,10 +60,12 @@ class RunContext:
         self.clients = Clients(region)
         self.spool = Spool(settings.state_dir)
         self.journal = Journal(
-            journal_path(settings.state_dir), now=lambda: rfc3339_millis(clock.utc())
+            journal_path(settings.state_dir),
+            now=lambda: rfc3339_millis(clock.utc()),
+            fresh=fresh,
         )
         self.shipper = Shipper(
-            self.clients.get("logs") if settings.log_group else None,
+            self.clients.late("logs") if settings.log_group else None,
             settings.log_group,
             clock=clock,
             redactor=self.redactor,
@@ -143,13 +149,14 @@ def open_run(
     """
     clock = clock or SystemClock()
     metadata = Metadata(environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT"))
-    instance_id = settings.instance_id or metadata.instance_id()
+    attempts = _metadata_attempts(environment)
+    instance_id = settings.instance_id or _patiently(metadata.instance_id, attempts, clock)
     if instance_id is None:
         raise SettingsError(
             "it is not known which instance this is: IMDS does not answer",
             mend="set RUNS_FLEET_INSTANCE_ID, or let the instance reach IMDS (IMDSv2)",
         )
-    region = settings.region or metadata.region()
+    region = settings.region or _patiently(metadata.region, attempts, clock)
     if region is None:
         raise SettingsError(
             "the AWS region is not known: IMDS does not answer", mend="set AWS_REGION"
@@ -157,7 +164,8 @@ def open_run(
     _settle_state_dir(settings.state_dir)
     boot_id = _boot_id()
     began = Progress.of(read(journal_path(settings.state_dir))).began
-    if began is not None and (began.instance_id, began.boot_id) != (instance_id, boot_id):
+    other_life = began is not None and (began.instance_id, began.boot_id) != (instance_id, boot_id)
+    if other_life:
         set_aside(journal_path(settings.state_dir))
         set_aside(settings.state_dir / SPOOL)
     run = RunContext(
@@ -167,6 +175,7 @@ def open_run(
         region=region,
         metadata=metadata,
         clock=clock,
+        fresh=other_life,
     )
     _go_on(run)
     if run.progress.began is None:
@@ -183,6 +192,22 @@ def open_run(
             )
         )
     return run
+
+
+def _patiently(ask: Callable[[], str | None], attempts: int, clock: Clock) -> str | None:
+    """Asks a second time and more: IMDS may be a moment late on a machine that is just booting."""
+    for attempt in range(attempts):
+        if attempt:
+            clock.wait(threading.Event(), METADATA_PAUSE_SECONDS)
+        if (answer := ask()) is not None:
+            return answer
+    return None
+
+
+def _metadata_attempts(environment: Mapping[str, str]) -> int:
+    """Botocore's own variable; an agent without its instance's id can do nothing, so the default is more patient."""
+    given = environment.get("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "")
+    return int(given) if given.isdecimal() and int(given) else METADATA_ATTEMPTS
 
 
 def _go_on(run: RunContext) -> None:

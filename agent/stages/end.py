@@ -4,6 +4,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from agent.journal.progress import Owed
 from agent.outcome import Outcome, Reason, Status
 from agent.stages.clean_up import clean_up
 from agent.stages.context import RunContext
+from agent.stages.fetch_config import fetch_config
 from agent.stages.follow import Following, conclude
 from agent.stages.notify import give_up, notify
 from agent.stages.record import outcome_of, record_outcome
@@ -31,6 +33,8 @@ LOGS_SHARE = 0.35
 TERMINATE_SHARE = 0.25
 """How much of it is kept for the terminate call, whatever the others take."""
 CLEAN_UP_SECONDS = 30.0
+CONFIG_SECONDS = 4.0
+"""For a look at the runner config, where nobody has read it."""
 SPOT_MARGIN_SECONDS = 15.0
 """The end is over so long before EC2 takes the machine."""
 LEAST_SECONDS = 5.0
@@ -85,7 +89,8 @@ def finish(run: RunContext) -> bool:
     if not owed:
         return True
     event(log, "end.owed", what=",".join(owed))
-    _carefully(_stop_and_conclude, run)
+    _carefully(stop_runner, run)
+    _carefully(_conclude, run)
     limits = budget(run)
     for debt in owed:
         if debt in _PAY:
@@ -101,9 +106,8 @@ def _carefully(step: Callable[[T], object], argument: T) -> None:
         log.error("end.step_failed step=%s %s", name, traceback.format_exc())  # noqa: TRY400
 
 
-def _stop_and_conclude(run: RunContext) -> None:
-    """First the runner; then what became of it: where nobody has said so yet, its own words do."""
-    stop_runner(run)
+def _conclude(run: RunContext) -> None:
+    """What became of the run: where nobody has said so yet, the runner's own words do."""
     if run.progress.ended is not None:
         return
     request = run.stop.request
@@ -119,6 +123,16 @@ def _stop_and_conclude(run: RunContext) -> None:
     record_outcome(run, outcome)
 
 
+def find_addressee(run: RunContext, deadline: Deadline) -> None:
+    """Looks once at the runner config, where nobody has read it: who waits for a message of this instance only stands there."""
+    if run.progress.config is None:
+        limit = deadline.at_most(CONFIG_SECONDS)
+        with suppress(AgentError):
+            within(
+                limit, lambda: fetch_config(run, deadline=limit, once=True), what="ssm:GetParameter"
+            )
+
+
 def _ship_logs(limits: Budget) -> None:
     run = limits.run
     run.follow_runner_log(run.spool.config)
@@ -129,6 +143,7 @@ def _ship_logs(limits: Budget) -> None:
 
 def _final_message(limits: Budget) -> None:
     run = limits.run
+    find_addressee(run, limits.message())
     try:
         _until(limits.message(), lambda: notify(run, Status.FAILURE), what="sqs:SendMessage")
     except AgentError as exc:

@@ -8,8 +8,9 @@ from agent.events import event, warning
 from agent.journal.facts import JobSeen, RunnerGone, RunnerStarted
 from agent.outcome import Outcome
 from agent.runner.commands import environment, run_command
-from agent.runner.process import ProcessIdentity, RunnerProcess, attach, find_running, start
+from agent.runner.process import ProcessIdentity, RunnerProcess, attach, find_running
 from agent.runner.says import JobStarted, Listening, Restarting, Said
+from agent.runner.start import start
 from agent.runner.user import runner_user
 from agent.stages.context import RunContext
 from agent.stages.follow import Following, conclude
@@ -48,6 +49,8 @@ def execute(
         return outcome_of(run.progress)
     process = _at_work(run)
     if process is None and not _has_run(run):
+        if (request := run.stop.request) is not None:
+            return record_outcome(run, Outcome(request.reason, request.detail, exit_code=-1))
         process = _start(run)
     following = Following.of(run)
     _ship(run)

@@ -5,7 +5,7 @@ import random
 import threading
 
 from agent.deadline import Deadline
-from agent.errors import AwsError, ConfigError, Interrupted, NoConfig
+from agent.errors import Addressee, AwsError, ConfigError, Interrupted, NoConfig
 from agent.events import event, warning
 from agent.journal.facts import ConfigFetched, ParametersDeleted
 from agent.outcome import Reason
@@ -27,7 +27,11 @@ CREDENTIAL_DEADLINE_SECONDS = 30.0
 
 
 def fetch_config(
-    run: RunContext, *, deadline: Deadline, stop: threading.Event | None = None
+    run: RunContext,
+    *,
+    deadline: Deadline,
+    stop: threading.Event | None = None,
+    once: bool = False,
 ) -> RunnerConfig:
     """Waits until the runner config is there and usable.
 
@@ -35,6 +39,7 @@ def fetch_config(
         run: the run.
         deadline: the standby deadline.
         stop: ends the wait.
+        once: looks once and waits for nothing, a stop notwithstanding.
 
     Raises:
         NoConfig: nothing appeared before the deadline.
@@ -45,7 +50,11 @@ def fetch_config(
     stop = stop or run.stop.event
     parameters = _parameters(run)
     moment = run.clock.monotonic()
-    config = _wait(run, parameters, deadline, stop)
+    try:
+        config = _look(run, parameters) if once else _wait(run, parameters, deadline, stop)
+    except ConfigError as exc:
+        _note_addressee(run, exc.addressee)
+        raise
     run.redactor.add(*config.secrets)
     if config.ignored:
         event(log, "config.keys_ignored", keys=",".join(config.ignored))
@@ -84,6 +93,31 @@ def delete_parameters(run: RunContext) -> bool:
 def _parameters(run: RunContext) -> Parameters:
     prefix = run.settings.secrets_path_prefix
     return Parameters(run.clients.get("ssm"), prefix, run.instance_id)
+
+
+def _note_addressee(run: RunContext, addressee: Addressee | None) -> None:
+    """A config that cannot be used may still say whose job it was, and who is to be told."""
+    if addressee is None or run.progress.config is not None:
+        return
+    run.journal.add(
+        ConfigFetched(
+            run.journal.now(),
+            run_id=addressee.run_id,
+            job_id=addressee.job_id,
+            repo=addressee.repo,
+            runner_name=f"runs-fleet-runner-{run.instance_id}",
+            queue_url=run.settings.termination_queue_url or addressee.queue_url,
+            seconds=0.0,
+        )
+    )
+    run.shipper.move(run.spool.agent, run.agent_stream)
+
+
+def _look(run: RunContext, parameters: Parameters) -> RunnerConfig:
+    config = parameters.read()
+    if config is None:
+        raise _nothing_came(run, parameters, half=False)
+    return config
 
 
 def _wait(

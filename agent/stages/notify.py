@@ -29,6 +29,9 @@ def notify(run: RunContext, status: Status) -> bool:
     started = status is Status.STARTED
     if (progress.started_message if started else progress.final_message) is not None:
         return True
+    if started and progress.ended is not None:
+        # Whoever was told the end must not be told afterwards that it begins.
+        return False
     url = queue_url(run)
     if not url:
         warning(log, "message.no_queue", status=status, mend="set RUNS_FLEET_TERMINATION_QUEUE_URL")

@@ -29,7 +29,7 @@ def record_outcome(run: RunContext, outcome: Outcome, peaks: Peaks | None = None
             Ended(
                 run.journal.now(),
                 reason=outcome.reason,
-                detail=one_line(outcome.detail),
+                detail=run.redactor.mask(one_line(outcome.detail)),
                 job_result=outcome.job_result,
                 job_name=outcome.job_name,
                 exit_code=outcome.exit_code,

@@ -11,8 +11,9 @@ from agent.journal.facts import Registered
 from agent.parameters.runner_config import RunnerConfig
 from agent.runner.commands import configure_command, environment
 from agent.runner.files import registered, write_env, write_jit_files
-from agent.runner.process import kill_inside, run_to_end
+from agent.runner.process import kill_inside
 from agent.runner.refusal import configure_failure
+from agent.runner.start import run_to_end
 from agent.runner.user import RunnerUser, runner_user
 from agent.stages.context import RunContext
 

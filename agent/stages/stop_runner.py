@@ -5,7 +5,8 @@ import logging
 from agent.events import event, warning
 from agent.journal.facts import RunnerGone, StopAsked
 from agent.outcome import Reason
-from agent.runner.process import ProcessIdentity, RunnerProcess, attach
+from agent.runner.process import ProcessIdentity, RunnerProcess, attach, kill_inside
+from agent.runner.user import runner_user
 from agent.stages.context import RunContext
 from agent.stop import StopRequest
 
@@ -37,7 +38,13 @@ def stop_once(run: RunContext, process: RunnerProcess) -> int | None:
 def stop_runner(run: RunContext) -> None:
     """Ends whatever of the runner is left, where the stage that started it did not see to that."""
     started = run.progress.runner_started
-    if started is None or run.progress.runner_gone is not None:
+    if run.progress.runner_gone is not None:
+        return
+    if started is None:
+        if run.progress.placed is not None:
+            # A `config.sh` may be at work, or a runner that was started in the moment in which its agent died.
+            uid = runner_user(run.settings.runner_user).uid
+            kill_inside(run.settings.runner_dir, uid=uid, clock=run.clock)
         return
     identity = ProcessIdentity(started.pid, started.start_ticks)
     process = attach(identity, runner_dir=run.settings.runner_dir, clock=run.clock)

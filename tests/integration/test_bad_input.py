@@ -40,6 +40,7 @@ def test_an_agent_that_cannot_know_its_instance_says_so_and_touches_none(
     mark = tmp_path / "powered-off"
     nowhere = {
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9",
+        "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "2",
         "RUNS_FLEET_POWER_OFF_COMMAND": f"touch '{mark}'",
     }
     played = run(Script("no instance id", settings=nowhere, reason=Reason.SETTINGS_INVALID))

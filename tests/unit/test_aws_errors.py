@@ -38,6 +38,7 @@ def answered(code: str, http_status: int = 400, message: str = "said so") -> bot
         boto.ConnectionClosedError(endpoint_url="https://x/"),
         boto.SSLError(endpoint_url="https://x/", error="bad"),
         boto.CredentialRetrievalError(provider="imds", error_msg="timeout"),
+        boto.NoCredentialsError(),
     ],
     ids=repr,
 )
@@ -59,7 +60,6 @@ def test_an_outage_is_transient(error: Exception) -> None:
         (answered("InvalidClientTokenId", 403), "attach the instance profile"),
         (answered("QueueDoesNotExist"), "create /a"),
         (answered("Strange"), "look up Strange of ssm:GetParameter"),
-        (boto.NoCredentialsError(), "attach the instance profile"),
         (boto.NoRegionError(), "set AWS_REGION"),
         (boto.InvalidRegionError(region_name="a b"), "set AWS_REGION"),
         (boto.ParamValidationError(report="x"), "mend the name"),

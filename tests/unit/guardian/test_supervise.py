@@ -9,15 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from agent.guardian.supervise import Limits, ended, lock
+from agent.guardian.limits import Limits
+from agent.guardian.lock import lock
+from agent.guardian.supervise import ended
 
 ROOT = Path(__file__).parents[3]
 SUPERVISE = """
 import os, sys
 from pathlib import Path
+from dataclasses import replace
+from agent.guardian.limits import Limits
 from agent.guardian.supervise import supervise
 state, flow, end = sys.argv[1:]
-status = supervise(os.environ, Path(state), flow=[sys.executable, "-c", flow], end=[sys.executable, "-c", end])
+limits = replace(Limits.of(os.environ), **eval(os.environ.get("LIMITS", "{}")), tries=0.5, pause=0.1)
+children = {"flow": [sys.executable, "-c", flow], "end": [sys.executable, "-c", end]}
+status = supervise(os.environ, Path(state), **children, limits=limits, pauses=[0.01, 0.01, 0.01])
 print("status", status, flush=True)
 """
 WRITE_END = """
@@ -146,23 +152,9 @@ def test_a_second_agent_on_the_same_state_changes_nothing(tmp_path: Path) -> Non
 
 
 def test_a_flow_over_its_limit_is_killed_and_the_instance_ended(tmp_path: Path) -> None:
-    program = SUPERVISE.replace(
-        "status = supervise",
-        "import agent.guardian.supervise as module\n"
-        "class Short(module.Limits):\n"
-        "    of = classmethod(lambda cls, environment: module.Limits(flow=1.0, stop=1.0, end=20.0))\n"
-        "module.Limits = Short\n"
-        "status = supervise",
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path), "import threading; threading.Event().wait(60)", MARK_END],
-        env={**os.environ, "STATE": str(tmp_path), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )  # fmt: skip
-    assert "over its limit" in done.stderr
+    flow = "import threading; threading.Event().wait(60)"
+    _, err = result(guardian(tmp_path, flow, LIMITS="{'flow': 1.0}"))
+    assert "over its limit" in err
     assert (tmp_path / "end-ran").exists()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from agent.errors import AwsError
@@ -102,7 +102,6 @@ def test_an_outage_is_transient(code: str) -> None:
         (failed("AWS.SimpleQueueService.NonExistentQueue"), "RUNS_FLEET_TERMINATION_QUEUE_URL"),
         (failed("AccessDenied", 403), "`sqs:SendMessage` on https://sqs/1/q"),
         (failed("InvalidClientTokenId", 403), "instance profile"),
-        (NoCredentialsError(), "instance profile"),
     ],
     ids=repr,
 )

@@ -12,7 +12,8 @@ import pytest
 from agent.clock import SystemClock
 from agent.deadline import Deadline
 from agent.runner.commands import environment
-from agent.runner.process import RunnerProcess, start
+from agent.runner.process import RunnerProcess
+from agent.runner.start import start
 from agent.runner.user import RunnerUser, runner_user
 
 

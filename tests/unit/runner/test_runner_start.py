@@ -8,7 +8,7 @@ import pytest
 from agent.errors import RunnerDirError
 from agent.runner.commands import environment
 from agent.runner.launcher import MARK
-from agent.runner.process import start
+from agent.runner.start import start
 from agent.runner.user import runner_user
 
 from .conftest import Stage

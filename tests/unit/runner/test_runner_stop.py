@@ -8,7 +8,8 @@ import pytest
 from agent.clock import SystemClock
 from agent.errors import Interrupted, RegistrationError
 from agent.runner.identity import ProcessIdentity
-from agent.runner.process import RunnerProcess, attach, run_to_end
+from agent.runner.process import RunnerProcess, attach
+from agent.runner.start import run_to_end
 
 from .conftest import Stage
 

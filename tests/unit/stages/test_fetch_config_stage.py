@@ -21,7 +21,6 @@ def refusal(machine: Machine, *, seconds: float = 0.2, **settings: str) -> Agent
     text = str(caught.value)
     assert "\n" not in text
     assert SECRET not in text
-    assert run.progress.config is None
     return caught.value
 
 
@@ -140,7 +139,7 @@ def test_credentials_that_are_refused_name_the_instance_profile(machine: Machine
 
 
 def test_no_credentials_at_all_name_the_instance_profile(machine: Machine) -> None:
-    error = refusal(machine, seconds=60, AWS_EC2_METADATA_DISABLED="true")
+    error = refusal(machine, AWS_EC2_METADATA_DISABLED="true")
     assert "NoCredentialsError" in error.what
     assert "instance profile" in error.mend
 
@@ -181,3 +180,23 @@ def test_parameters_that_cannot_be_deleted_are_one_line_in_the_log(
     assert not delete_parameters(run)
     assert run.progress.parameters_deleted is None
     assert "config.not_deleted" in caplog.text
+
+
+def test_a_config_that_cannot_be_used_still_says_who_waits_for_a_message(machine: Machine) -> None:
+    machine.cloud.write_config(labels=["-x"])
+    run = machine.run()
+    with pytest.raises(ConfigError):
+        fetch_config(run, deadline=machine.in_seconds(60))
+    known = run.progress.config
+    assert known is not None
+    assert (known.run_id, known.job_id) == ("4711", "815")
+    assert known.queue_url == machine.cloud.queue_url
+
+
+def test_a_look_at_the_config_does_not_wait(machine: Machine) -> None:
+    run = machine.run()
+    run.stop.ask(StopRequest(Reason.STOP_SIGNAL, "SIGTERM"))
+    with pytest.raises(NoConfig):
+        fetch_config(run, deadline=machine.in_seconds(60), once=True)
+    machine.cloud.write_config()
+    assert fetch_config(run, deadline=machine.in_seconds(60), once=True).run_id == "4711"
