@@ -1,6 +1,7 @@
 """What botocore raises, as one `AwsError`: an outage (transient) or a refusal with its mend."""
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from agent.errors import AwsError
 
@@ -62,6 +63,8 @@ _MISSING_CODES = frozenset(
         "404",
     }
 )
+NO_ANSWER = (KeyError, AttributeError, TypeError)
+"""What a caller of boto3 meets when something that is not AWS has answered: a proxy's page, an empty body."""
 _HTTP_TOO_MANY, _HTTP_SERVER_ERROR = 429, 500
 _OUTAGES = (
     boto.HTTPClientError,
@@ -125,22 +128,27 @@ def _answered(error: boto.ClientError, call: str, resource: str) -> tuple[str, s
 
 def _unanswered(error: Exception, call: str) -> tuple[str, str, bool]:
     service = call.partition(":")[0]
+    said, transient = _text(error), False
     match error:
         case boto.ParamValidationError():
             # Its text quotes the values, and a value may be a secret.
-            return "the SDK refused the arguments", "mend the name or URL that was given", False
+            said, mend = "the SDK refused the arguments", "mend the name or URL that was given"
         case boto.SSLError():
-            return _text(error), "check the proxy, and AWS_CA_BUNDLE where it intercepts TLS", True
+            mend, transient = "check the proxy, and AWS_CA_BUNDLE where it intercepts TLS", True
         case _ if isinstance(error, _NO_CREDENTIALS):
             # The role of an instance that has just booted may be a moment late.
-            return _text(error), _CREDENTIALS_MEND, isinstance(error, boto.NoCredentialsError)
+            mend, transient = _CREDENTIALS_MEND, isinstance(error, boto.NoCredentialsError)
         case _ if isinstance(error, _NO_PLACE):
-            return _text(error), "set AWS_REGION to a region that exists", False
+            mend = "set AWS_REGION to a region that exists"
+        case _ if isinstance(error, (ResponseParserError, *NO_ANSWER)):
+            said = f"something that is not AWS has answered ({type(error).__name__})"
+            mend, transient = f"check the proxy and the VPC endpoint for {service}", True
         case _ if isinstance(error, _OUTAGES):
             mend = f"check the region and the subnet's route or VPC endpoint for {service}"
-            return _text(error), mend, True
+            transient = True
         case _:
-            return _text(error), "mend the setting that the message names", False
+            mend = "mend the setting that the message names"
+    return said, mend, transient
 
 
 def _text(error: Exception) -> str:

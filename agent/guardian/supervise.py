@@ -256,7 +256,7 @@ def _power_off(environment: Mapping[str, str]) -> bool:
     """True when the machine is being switched off, or is not to be."""
     command = environment.get("RUNS_FLEET_POWER_OFF_COMMAND", "")
     dry_run = environment.get("RUNS_FLEET_DRY_RUN", "").lower() not in ("", "false", "0", "no")
-    if not command or dry_run:
+    if not command.strip() or dry_run:
         _say("the instance could not be ended; terminate it by hand")
         return dry_run
     _say(f"the instance could not be ended; running the power-off command: {command}")

@@ -1,42 +1,59 @@
 """The instance metadata service, version 2 (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html)."""
 
 import json
+import re
 import threading
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 
 import httpx
 
 DEFAULT_ENDPOINT = "http://169.254.169.254"
 TOKEN_TTL_SECONDS = 21_600
+LARGEST_ANSWER_BYTES = 64 * 1024
+_TOKEN = re.compile(r"[!-~]{1,4096}")
+_INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 
 
 class Metadata:
     """Reads IMDS. Every answer is None where the service is not there or does not know: it is never an error."""
 
     def __init__(self, endpoint: str | None = None, *, timeout_seconds: float = 1.0) -> None:
-        """Makes no call yet; the endpoint is botocore's `AWS_EC2_METADATA_SERVICE_ENDPOINT`."""
-        # Link-local traffic never goes through a proxy.
-        self._client = httpx.Client(
-            base_url=(endpoint or DEFAULT_ENDPOINT).rstrip("/"),
-            timeout=timeout_seconds,
-            trust_env=False,
-        )
+        """Makes no call yet.
+
+        Args:
+            endpoint: botocore's `AWS_EC2_METADATA_SERVICE_ENDPOINT`; one that is no address is a service that is not there.
+            timeout_seconds: of a whole answer, however it comes.
+        """
+        self._seconds = timeout_seconds
         self._lock = threading.Lock()
         self._token: str | None = None
+        self._client: httpx.Client | None = None
+        try:
+            # Link-local traffic never goes through a proxy.
+            self._client = httpx.Client(
+                base_url=(endpoint or DEFAULT_ENDPOINT).rstrip("/"),
+                timeout=timeout_seconds,
+                trust_env=False,
+            )
+        except (httpx.InvalidURL, ValueError):
+            return
 
     def instance_id(self) -> str | None:
-        return self.get("meta-data/instance-id")
+        return _like(_INSTANCE_ID, self.get("meta-data/instance-id"))
 
     def region(self) -> str | None:
-        return self.get("meta-data/placement/region")
+        return _like(_REGION, self.get("meta-data/placement/region"))
 
     def spot_notice(self) -> tuple[str, datetime] | None:
-        """The action (`terminate`, `stop`, `hibernate`) and its moment, once EC2 has announced it."""
+        """The action (`terminate`, `stop`, `hibernate`) and its moment, aware, once EC2 has announced it."""
         answer = self.get("meta-data/spot/instance-action")
         try:
             notice = json.loads(answer or "")
-            return str(notice["action"]), datetime.fromisoformat(notice["time"])
-        except (ValueError, KeyError, TypeError):
+            at = datetime.fromisoformat(notice["time"])
+            return str(notice["action"]), at if at.tzinfo else at.replace(tzinfo=UTC)
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def rebalance_recommended(self) -> bool:
@@ -45,25 +62,43 @@ class Metadata:
     def get(self, path: str) -> str | None:
         """The text at `/latest/{path}`; a token that has expired is renewed once."""
         with self._lock:
-            answer = self._ask(path)
-            if answer is not None and answer.status_code == httpx.codes.UNAUTHORIZED:
+            status, text = self._ask(path)
+            if status == httpx.codes.UNAUTHORIZED:
                 self._token = None
-                answer = self._ask(path)
-        return answer.text if answer is not None and answer.status_code == httpx.codes.OK else None
+                status, text = self._ask(path)
+        return text if status == httpx.codes.OK else None
 
     def close(self) -> None:
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
 
-    def _ask(self, path: str) -> httpx.Response | None:
+    def _ask(self, path: str) -> tuple[int, str]:
+        if self._token is None:
+            wanted = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_TTL_SECONDS)}
+            status, made = self._exchange("PUT", "/latest/api/token", wanted)
+            if status != httpx.codes.OK or not _TOKEN.fullmatch(made):
+                return 0, ""
+            self._token = made
+        return self._exchange("GET", f"/latest/{path}", {"X-aws-ec2-metadata-token": self._token})
+
+    def _exchange(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
+        """Status and text; status 0 where there is no answer, or none that ends in time."""
+        if self._client is None:
+            return 0, ""
+        until = time.monotonic() + self._seconds
+        body = b""
         try:
-            if self._token is None:
-                wanted = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_TTL_SECONDS)}
-                made = self._client.put("/latest/api/token", headers=wanted)
-                if made.status_code != httpx.codes.OK:
-                    return None
-                self._token = made.text
-            return self._client.get(
-                f"/latest/{path}", headers={"X-aws-ec2-metadata-token": self._token}
-            )
+            with self._client.stream(method, path, headers=headers) as answer:
+                # httpx bounds each read, not the whole answer.
+                for chunk in answer.iter_bytes():
+                    body += chunk
+                    if time.monotonic() > until or len(body) > LARGEST_ANSWER_BYTES:
+                        return 0, ""
+                return answer.status_code, body.decode("utf-8", "replace")
         except httpx.HTTPError:
-            return None
+            return 0, ""
+
+
+def _like(pattern: re.Pattern[str], text: str | None) -> str | None:
+    """The text where it is what was asked for: a proxy or a captive portal answers anything with 200."""
+    return text.strip() if text is not None and pattern.fullmatch(text.strip()) else None

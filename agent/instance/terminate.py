@@ -4,8 +4,9 @@ import logging
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from agent.aws_errors import translate
+from agent.aws_errors import NO_ANSWER, translate
 from agent.events import event
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,13 @@ def terminate(client: Ec2Client, instance_id: str) -> None:
     """
     try:
         answer = client.terminate_instances(InstanceIds=[instance_id])
-    except (ClientError, BotoCoreError) as exc:
+        states = [
+            each["CurrentState"]["Name"]
+            for each in answer.get("TerminatingInstances", [])
+            if each["InstanceId"] == instance_id
+        ]
+    except (ClientError, BotoCoreError, ResponseParserError, *NO_ANSWER) as exc:
         raise translate(exc, call="ec2:TerminateInstances", resource=instance_id) from exc
-    states = [each["CurrentState"]["Name"] for each in answer.get("TerminatingInstances", [])]
+    if not states:
+        raise translate(KeyError(instance_id), call="ec2:TerminateInstances", resource=instance_id)
     event(log, "instance.terminating", instance_id=instance_id, state=",".join(states))

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from agent.aws_errors import error_code, translate
 from agent.errors import AwsError
@@ -129,7 +130,7 @@ class LogStream:
     def _call(self, operation: str, call: Callable[[], Answer]) -> Answer:
         try:
             return call()
-        except (ClientError, BotoCoreError) as exc:
+        except (ClientError, BotoCoreError, ResponseParserError) as exc:
             where = f"{self._group}, stream {self.name}"
             raise translate(exc, call=f"logs:{operation}", resource=where) from exc
 

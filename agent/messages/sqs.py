@@ -5,8 +5,9 @@ import re
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from agent.aws_errors import error_code, translate
+from agent.aws_errors import NO_ANSWER, error_code, translate
 from agent.messages.job_status import JobStatus
 
 # AWS: SQS, MessageDeduplicationId: letters, digits and punctuation, at most 128.
@@ -48,10 +49,10 @@ class Queue:
                 MessageBody=status.to_json(),
                 **self._fifo(status, deduplication_key),
             )
-        except (ClientError, BotoCoreError) as exc:
+            return str(answer["MessageId"])
+        except (ClientError, BotoCoreError, ResponseParserError, *NO_ANSWER) as exc:
             mend = _NO_QUEUE_MEND if error_code(exc) in _NO_QUEUE else ""
             raise translate(exc, call="sqs:SendMessage", resource=self._url, mend=mend) from exc
-        return str(answer["MessageId"])
 
     def _fifo(self, status: JobStatus, key: str) -> dict[str, str]:
         if not self._url.endswith(".fifo"):

@@ -3,8 +3,10 @@
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from agent.aws_errors import translate
+from agent.aws_errors import NO_ANSWER, translate
+from agent.errors import AwsError
 from agent.parameters.runner_config import RunnerConfig, parse
 
 
@@ -42,21 +44,36 @@ class Parameters:
         Raises:
             AwsError: SSM refused or could not be reached.
         """
-        for path in (self.config_path, self.credential_path):
-            try:
-                self._client.delete_parameter(Name=path)
-            except (ClientError, BotoCoreError) as exc:
-                if not _not_found(exc):
-                    raise translate(exc, call="ssm:DeleteParameter", resource=path) from exc
+        errors = [self._delete(path) for path in (self.config_path, self.credential_path)]
+        for error in errors:
+            if error is not None:
+                raise error
+
+    def _delete(self, path: str) -> AwsError | None:
+        try:
+            self._client.delete_parameter(Name=path)
+        except _FAILURES as exc:
+            if not _not_found(exc):
+                return _failed(exc, "ssm:DeleteParameter", path)
+        return None
 
     def _get(self, path: str) -> str | None:
         try:
             answer = self._client.get_parameter(Name=path, WithDecryption=True)
-        except (ClientError, BotoCoreError) as exc:
+            return str(answer["Parameter"]["Value"])
+        except _FAILURES as exc:
             if _not_found(exc):
                 return None
-            raise translate(exc, call="ssm:GetParameter", resource=path) from exc
-        return str(answer["Parameter"]["Value"])
+            raise _failed(exc, "ssm:GetParameter", path) from exc
+
+
+_FAILURES = (ClientError, BotoCoreError, ResponseParserError, *NO_ANSWER)
+
+
+def _failed(exc: Exception, call: str, path: str) -> AwsError:
+    error = translate(exc, call=call, resource=path)
+    error.__cause__ = exc
+    return error
 
 
 def _not_found(exc: Exception) -> bool:

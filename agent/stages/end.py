@@ -146,7 +146,7 @@ def _final_message(limits: Budget) -> None:
     find_addressee(run, limits.message())
     try:
         _until(limits.message(), lambda: notify(run, Status.FAILURE), what="sqs:SendMessage")
-    except AgentError as exc:
+    except Exception as exc:  # noqa: BLE001 - it goes into the log then
         give_up(run, exc)
 
 
@@ -163,7 +163,7 @@ def _terminate(limits: Budget) -> None:
     run = limits.run
     try:
         _until(limits.whole, lambda: terminate(run), what="ec2:TerminateInstances")
-    except AgentError as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever it was, the instance must not go on
         last_resort(run, exc)
 
 
