@@ -35,9 +35,11 @@ class Reason(StrEnum):
 
     JOB_SERVED = "job_served"
     NO_JOB = "no_job"
+    JOB_NEVER_STARTED = "job_never_started"
     NO_CONFIG = "no_config"
     STOP_SIGNAL = "stop_signal"
     SPOT_NOTICE = "spot_notice"
+    REBALANCE = "rebalance"
     MAX_RUNTIME = "max_runtime"
     DISK_FULL = "disk_full"
     SETTINGS_INVALID = "settings_invalid"
@@ -55,6 +57,8 @@ class Reason(StrEnum):
     RUNNER_DEPRECATED = "runner_deprecated"
     RUNNER_RESTART_LOOP = "runner_restart_loop"
     SESSION_CONFLICT = "session_conflict"
+    RUNNER_NEVER_LISTENED = "runner_never_listened"
+    RUNNER_HUNG = "runner_hung"
     RUNNER_LOST = "runner_lost"
     RUNNER_CRASHED = "runner_crashed"
     STAGE_TIMEOUT = "stage_timeout"
@@ -76,9 +80,11 @@ _S, _F, _T, _I = Status.SUCCESS, Status.FAILURE, Status.TIMEOUT, Status.INTERRUP
 EXPLAINED: dict[Reason, Explained] = {
     Reason.JOB_SERVED: Explained(_S, 0, "The runner took a job and ended in order, whatever the job's result.", "Nothing; the job's own result is in `job_result`."),
     Reason.NO_JOB: Explained(_F, 0, "The runner listened, but GitHub never gave it a job within `RUNS_FLEET_JOB_WAIT_MINUTES`.", "Compare the labels of the runner config with the job's `runs-on`; the job may have been cancelled or taken by another runner."),
+    Reason.JOB_NEVER_STARTED: Explained(_F, 1, "GitHub assigned a job to the runner, and the listener never began it.", "Re-run the job; a newer runner version may mend the listener."),
     Reason.NO_CONFIG: Explained(_F, 0, "No runner config appeared in SSM before the standby deadline (an unused spare).", "Nothing for a spare; else see why the orchestrator did not write `{prefix}/{instance_id}/config`."),
     Reason.STOP_SIGNAL: Explained(_I, 0, "SIGTERM or SIGINT: systemd stopped the agent or the machine is shutting down.", "Find out who stopped the instance; re-run the job."),
     Reason.SPOT_NOTICE: Explained(_I, 0, "EC2 announced that it takes the spot instance back.", "Re-run the job; use on-demand where this happens too often."),
+    Reason.REBALANCE: Explained(_I, 0, "EC2 recommended to leave the spot instance, and `RUNS_FLEET_STOP_ON_REBALANCE` is set.", "Re-run the job, or do not set it: most recommendations are not followed by a notice."),
     Reason.MAX_RUNTIME: Explained(_T, 0, "The job ran longer than `RUNS_FLEET_MAX_RUNTIME_MINUTES` and was stopped.", "Look at the last lines of the runner stream; raise the limit only if the job is meant to be that long."),
     Reason.DISK_FULL: Explained(_F, 0, "Less than `RUNS_FLEET_DISK_MIN_FREE_MB` were free and the job was stopped.", "Give the launch template a larger volume or let the job clean up after itself."),
     Reason.SETTINGS_INVALID: Explained(_F, 2, "An environment variable has a value that cannot be used.", "Mend the variable that the message names, in the launch template's user data."),
@@ -96,7 +102,9 @@ EXPLAINED: dict[Reason, Explained] = {
     Reason.RUNNER_DEPRECATED: Explained(_F, 1, "GitHub no longer gives jobs to this runner version.", "Set `RUNS_FLEET_RUNNER_VERSION` to a newer version and refresh the image."),
     Reason.RUNNER_RESTART_LOOP: Explained(_F, 1, "`run.sh` restarted the listener again and again without a job.", "Read the listener's lines: GitHub unreachable, or a self-update that fails."),
     Reason.SESSION_CONFLICT: Explained(_F, 1, "GitHub says that another session for this runner exists.", "Make runner names unique; never start two runners from one config."),
-    Reason.RUNNER_LOST: Explained(_F, 1, "A job was announced, but the runner ended without saying how it ended.", "Look at the job on GitHub; re-run it if it was abandoned."),
+    Reason.RUNNER_NEVER_LISTENED: Explained(_F, 1, "The runner was started, but never began to listen for jobs.", "Read the listener's lines in the runner stream and `_diag`: the way to GitHub, the proxy, missing libraries."),
+    Reason.RUNNER_HUNG: Explained(_S, 0, "The job ended, but the runner did not exit and was killed; the job's result stands.", "Nothing for the job; a newer runner version may mend it."),
+    Reason.RUNNER_LOST: Explained(_F, 1, "A job was announced, but the runner ended, or lost its worker, without saying how it ended.", "Look at the job on GitHub; re-run it if it was abandoned."),
     Reason.RUNNER_CRASHED: Explained(_F, 1, "The listener was killed or aborted (out of memory, missing libraries).", "Look for the OOM killer in `oom_kills`; run `installdependencies.sh` when baking the image."),
     Reason.STAGE_TIMEOUT: Explained(_F, 1, "A stage did not end within its limit.", "The message names the stage; look at what it waited for."),
     Reason.AGENT_CRASHED: Explained(_F, 1, "The agent itself failed; the stack trace is in the agent stream.", "Report it with the agent stream; re-run the job."),

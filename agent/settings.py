@@ -182,6 +182,11 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         description="IMDS poll for spot and rebalance notices; 0 turns it off",
     )
+    stop_on_rebalance: Boolean = Field(
+        default=False,
+        alias="RUNS_FLEET_STOP_ON_REBALANCE",
+        description="also stops the job at a rebalance recommendation, which is only reported else",
+    )
     notify_timeout_seconds: Positive = Field(
         10.0,
         alias="RUNS_FLEET_NOTIFY_TIMEOUT_SECONDS",

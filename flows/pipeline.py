@@ -16,6 +16,7 @@ from agent.parameters.runner_config import RunnerConfig
 from agent.stages.context import RunContext
 from agent.stages.download import Source, StagedRunner
 from agent.stages.record import outcome_of_error, record_outcome
+from agent.stages.watch import watching_spot
 from flows.beside import Beside
 from flows.ending import end_instance
 from tasks.calling import Call
@@ -34,7 +35,8 @@ async def take_through(run: RunContext, call: Call) -> Outcome:
     """One job, and the end of the instance whatever happened."""
     beside = Beside(run, call)
     try:
-        outcome = await serve(run, beside, call)
+        with watching_spot(run):
+            outcome = await serve(run, beside, call)
     except Exception as exc:  # noqa: BLE001 - every failure is an outcome, and the end comes all the same
         outcome = outcome_of_error(run, exc)
     outcome = record_outcome(run, outcome)

@@ -85,6 +85,10 @@ class RunnerProcess:
         self.poll()
         return [identity.pid for identity in self._sweep.left()]
 
+    def has_worker(self) -> bool:
+        """Whether a worker, which runs the job's steps, is at work."""
+        return any(_runs(pid, "Runner.Worker") for pid in self.left())
+
     def ask_to_stop(self) -> None:
         """Asks for a graceful end, at most once in the life of this object: a second signal would cut the clean-up short."""
         if self._asked:
@@ -183,4 +187,4 @@ def _runs(pid: int, program: str) -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return program in {os.fsdecode(word).rpartition("/")[2] for word in words[:2]}
+    return program in {os.fsdecode(word).rpartition("/")[2] for word in words[:3]}

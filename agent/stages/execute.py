@@ -3,11 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from agent.events import event, warning
 from agent.journal.facts import JobSeen, RunnerGone, RunnerStarted
-from agent.outcome import Outcome
+from agent.outcome import Outcome, Reason
 from agent.runner.commands import environment, run_command
+from agent.runner.hangs import Hang, Hangs, Limits
 from agent.runner.process import ProcessIdentity, RunnerProcess, attach, find_running
 from agent.runner.says import JobStarted, Listening, Restarting, Said
 from agent.runner.start import start
@@ -22,8 +24,6 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 """How often the runner's words are read; a stop request is seen at once."""
-AFTER_FINISH_SECONDS = 60.0
-"""How long a runner may take to exit once its job is finished."""
 
 
 def execute(
@@ -31,6 +31,7 @@ def execute(
     *,
     on_started: Callable[[], None],
     stop: threading.Event | None = None,
+    limits: Limits | None = None,
 ) -> Outcome:
     """Runs the job to its end, or to the first stop request and then at most the grace period.
 
@@ -41,6 +42,7 @@ def execute(
         run: the run; its `stop` carries the request that ended the job early.
         on_started: called once `run.sh` has been told to run.
         stop: ends the job early too (the task's own time limit).
+        limits: of a runner that hangs.
 
     Raises:
         RunnerDirError: `run.sh` cannot be started.
@@ -55,16 +57,18 @@ def execute(
     following = Following.of(run)
     _ship(run)
     on_started()
-    exit_code: int | None = None
+    ending = _Ending(None)
     watching = Watching(run, already_seconds=_already_seconds(run))
     try:
         if process is not None:
-            exit_code = _follow(run, process, following, watching, stop or run.stop.event)
+            hangs = Hangs(run.clock, process.has_worker, limits or Limits())
+            ending = _follow(_Followed(run, process, following, watching, hangs), stop)
     finally:
         watching.stop()
         if process is not None:
             _see_it_gone(run, process)
-    return record_outcome(run, conclude(run, following, exit_code), watching.peaks)
+    outcome = conclude(run, following, ending.exit_code, ending.hang)
+    return record_outcome(run, outcome, watching.peaks)
 
 
 def _at_work(run: RunContext) -> RunnerProcess | None:
@@ -137,32 +141,43 @@ def _see_it_gone(run: RunContext, process: RunnerProcess) -> None:
     event(log, "runner.gone", killed=killed)
 
 
-def _follow(
-    run: RunContext,
-    process: RunnerProcess,
-    following: Following,
-    watching: Watching,
-    stop: threading.Event,
-) -> int | None:
-    """Reads until the runner has ended or must be stopped; its exit status, None when it had to be killed or is not known."""
-    finished_at: float | None = None
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """One runner at work, and everything that looks at it."""
+
+    run: RunContext
+    process: RunnerProcess
+    following: Following
+    watching: Watching
+    hangs: Hangs
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    exit_code: int | None
+    """Of `run.sh`; None when it had to be killed, or is not known."""
+    hang: Hang | None = None
+
+
+def _follow(followed: _Followed, stop: threading.Event | None) -> _Ending:
+    """Reads until the runner has ended or must be stopped."""
+    run, process, following = followed.run, followed.process, followed.following
     while True:
         ended = not process.alive()
         for said in following.read():
-            _hear(run, said, watching)
+            _hear(run, said, followed.watching)
         if ended:
             _await_orphans(run, process, following)
-            return process.poll()
+            return _Ending(process.poll())
         if following.conversation.restart_loop:
             warning(log, "runner.restart_loop", restarts=following.conversation.restarts)
-            return None
-        if following.conversation.job_result is not None:
-            finished_at = finished_at or run.clock.monotonic()
-            if run.seconds_since(finished_at) > AFTER_FINISH_SECONDS:
-                warning(log, "runner.does_not_exit", seconds=AFTER_FINISH_SECONDS)
-                return None
-        if run.clock.wait(stop, LOOK_SECONDS):
-            return stop_once(run, process)
+            return _Ending(None)
+        if (hang := followed.hangs.check(following.conversation)) is not None:
+            warning(log, "runner.hangs", reason=hang.reason, detail=hang.detail)
+            served = hang.reason is Reason.RUNNER_HUNG
+            return _Ending(None if served else stop_once(run, process), hang)
+        if run.clock.wait(stop or run.stop.event, LOOK_SECONDS):
+            return _Ending(stop_once(run, process))
 
 
 def _await_orphans(run: RunContext, process: RunnerProcess, following: Following) -> None:

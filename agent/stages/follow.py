@@ -1,11 +1,12 @@
 """What this run's runner has said, from its first word, and what that makes of the run."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.logs.tail import Tail
 from agent.outcome import JobResult, Outcome
 from agent.runner import files
+from agent.runner.hangs import Hang
 from agent.runner.result import Conversation, outcome
 from agent.runner.says import Said, parse_diag, parse_output
 from agent.stages.context import RunContext
@@ -46,17 +47,22 @@ class Following:
         self.read(final=True)
 
 
-def conclude(run: RunContext, following: Following, exit_code: int | None) -> Outcome:
-    """How the run ended: by the runner's words, unless it was stopped; then the stop's reason, and the words for the job.
+def conclude(
+    run: RunContext, following: Following, exit_code: int | None, hang: Hang | None = None
+) -> Outcome:
+    """How the run ended: by the runner's words, unless it hung or was stopped; then by that, and by the words for the job.
 
     Args:
         run: the run.
         following: read to its end here.
         exit_code: of `run.sh`; None when it had to be killed, or an earlier life of the agent was its parent.
+        hang: why it had to be ended, where it would not end itself.
     """
     following.read_to_the_end()
     left = bool(files.credentials_left(run.settings.runner_dir))
     by_words = outcome(following.conversation, exit_code, files_left=left)
+    if hang is not None:
+        return replace(by_words, reason=hang.reason, detail=hang.detail)
     request = run.stop.request
     served = by_words.job_result not in _INTERRUPTED
     if request is None or (served and exit_code in (0, None)):

@@ -1,5 +1,7 @@
-"""Sets the watchers of one job to work: runtime, disk, memory, idle, spot."""
+"""Sets the watchers to work: of one job runtime, disk, memory and idle; of the instance the spot notice."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -54,13 +56,8 @@ class Watching:
             (self._disk, settings.check_interval_seconds),
             (self._memory, settings.check_interval_seconds),
         ]
-        self._watches = [Watch(watchers, stop=run.stop, clock=clock)]
-        if settings.spot_poll_seconds > 0:
-            # A thread of its own: IMDS may take its time, and a max runtime must not wait for it.
-            spot = (_spot_watcher(run), settings.spot_poll_seconds)
-            self._watches.append(Watch([spot], stop=run.stop, clock=clock))
-        for watch in self._watches:
-            watch.start()
+        self._watch = Watch(watchers, stop=run.stop, clock=clock)
+        self._watch.start()
 
     def listening(self) -> None:
         self._idle.listening()
@@ -77,8 +74,21 @@ class Watching:
         )
 
     def stop(self) -> None:
-        for watch in self._watches:
-            watch.stop()
+        self._watch.stop()
+
+
+@contextmanager
+def watching_spot(run: RunContext) -> Iterator[None]:
+    """Watches for a spot notice from the agent's first moment to its last: EC2 does not wait for a job.
+
+    In a thread of its own: IMDS may take its time, and a max runtime must not wait for it.
+    """
+    seconds = run.settings.spot_poll_seconds
+    if seconds <= 0:
+        yield
+        return
+    with Watch([(_spot_watcher(run), seconds)], stop=run.stop, clock=run.clock):
+        yield
 
 
 def _spot_watcher(run: RunContext) -> SpotWatcher:
@@ -89,4 +99,9 @@ def _spot_watcher(run: RunContext) -> SpotWatcher:
     def rebalance() -> datetime | None:
         return run.clock.utc() if run.metadata.rebalance_recommended() else None
 
-    return SpotWatcher(notice, clock=run.clock, rebalance=rebalance)
+    return SpotWatcher(
+        notice,
+        clock=run.clock,
+        rebalance=rebalance,
+        stop_on_rebalance=run.settings.stop_on_rebalance,
+    )

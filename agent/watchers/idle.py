@@ -34,5 +34,9 @@ class IdleWatcher:
         """A request when the wait is over."""
         if self._has_job or self._clock.monotonic() - self._since < self._minutes * 60:
             return None
-        what = "listened, but got no job" if self._listening else "never began to listen"
-        return StopRequest(Reason.NO_JOB, f"the runner {what} within {self._minutes:g} minutes")
+        within = f"within {self._minutes:g} minutes"
+        if self._listening:
+            return StopRequest(Reason.NO_JOB, f"the runner listened, but got no job {within}")
+        return StopRequest(
+            Reason.RUNNER_NEVER_LISTENED, f"the runner never began to listen {within}"
+        )

@@ -28,7 +28,7 @@ def _no_advice() -> datetime | None:
 
 
 class SpotWatcher:
-    """A verdict at the first notice; a rebalance recommendation is reported once and not acted on."""
+    """A verdict at the first notice; a rebalance recommendation is reported once, and acted on only where that is asked for."""
 
     def __init__(
         self,
@@ -36,11 +36,13 @@ class SpotWatcher:
         *,
         clock: Clock,
         rebalance: Callable[[], datetime | None] = _no_advice,
+        stop_on_rebalance: bool = False,
     ) -> None:
         """Takes both probes; each must bound its own time, and may raise: then the next check asks again."""
         self._probe = probe
         self._clock = clock
         self._rebalance = rebalance
+        self._stop_on_rebalance = stop_on_rebalance
         self.rebalance_seen = False
 
     def check(self) -> StopRequest | None:
@@ -51,6 +53,9 @@ class SpotWatcher:
         if not self.rebalance_seen and (at := self._rebalance()) is not None:
             self.rebalance_seen = True
             warning(log, "spot.rebalance_recommended", at=rfc3339(at))
+            if self._stop_on_rebalance:
+                detail = "EC2 recommends to leave this spot instance"
+                return StopRequest(Reason.REBALANCE, detail)
         return None
 
     def _request(self, notice: SpotNotice) -> StopRequest:

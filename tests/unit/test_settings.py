@@ -31,6 +31,7 @@ WRONG = {
     "RUNS_FLEET_NOTIFY_TIMEOUT_SECONDS": ["0", "x"],
     "RUNS_FLEET_FINISH_TIMEOUT_SECONDS": ["0", "x"],
     "RUNS_FLEET_DRY_RUN": ["maybe", "2"],
+    "RUNS_FLEET_STOP_ON_REBALANCE": ["sometimes"],
     "PREFECT_API_URL": ["localhost:4200"],
 }
 ANY_VALUE = {"RUNS_FLEET_GITHUB_TOKEN", "RUNS_FLEET_POWER_OFF_COMMAND"}
@@ -100,3 +101,7 @@ def test_an_instance_is_ended_with_the_usable_part_of_wrong_settings() -> None:
     usable = Settings.usable_part(environment)
     assert usable.instance_id == "i-0123456789abcdef0"
     assert usable.grace_seconds == 90
+
+
+def test_whoever_meant_a_dry_run_gets_no_terminate_call_for_a_typing_error() -> None:
+    assert Settings.usable_part({"RUNS_FLEET_DRY_RUN": "ture"}).dry_run

@@ -36,3 +36,20 @@ def test_a_rebalance_recommendation_is_told_once_and_not_acted_on(
     assert watcher.check() is None
     assert caplog.messages == ["spot.rebalance_recommended at=2026-11-23T07:42:00Z"]
     assert watcher.rebalance_seen
+
+
+def test_a_rebalance_recommendation_stops_the_job_only_where_that_is_asked_for(
+    clock: ManualClock,
+) -> None:
+    def asked(*, stop_on_rebalance: bool) -> SpotWatcher:
+        return SpotWatcher(
+            lambda: None,
+            clock=clock,
+            rebalance=clock.utc,
+            stop_on_rebalance=stop_on_rebalance,
+        )
+
+    assert asked(stop_on_rebalance=False).check() is None
+    verdict = asked(stop_on_rebalance=True).check()
+    assert verdict is not None
+    assert verdict.reason is Reason.REBALANCE

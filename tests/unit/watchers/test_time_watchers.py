@@ -45,7 +45,17 @@ def test_a_runner_that_never_listens_is_stopped_too_and_told_apart(clock: Manual
     clock.advance(seconds=30)
     verdict = watcher.check()
     assert verdict is not None
+    assert verdict.reason is Reason.RUNNER_NEVER_LISTENED
     assert verdict.detail == "the runner never began to listen within 0.5 minutes"
+
+
+def test_an_idle_runner_that_is_picked_up_again_gets_no_new_wait(clock: ManualClock) -> None:
+    watcher = IdleWatcher(clock, 1, already_seconds=50)
+    watcher.listening()
+    clock.advance(seconds=10)
+    verdict = watcher.check()
+    assert verdict is not None
+    assert verdict.reason is Reason.NO_JOB
 
 
 def test_a_job_ends_the_wait_for_good(clock: ManualClock) -> None:
