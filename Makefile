@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help demo test lint format docs lock clean
+.PHONY: help demo test chaos lint format docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -14,6 +14,9 @@ demo: $(INSTALLED) ## one whole job on embedded AWS, GitHub and runner; SCENARIO
 
 test: $(INSTALLED) ## all tests but the slow fault runs
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+chaos: $(INSTALLED) ## 200 random faults and a table; FAULTS=1000 SEED=1, or ONLY=seed to play one again
+	$(BIN)/python -m tests.faults $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 lint: $(INSTALLED) ## ruff, format check, mypy --strict
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 
 from agent.errors import SettingsError
 from agent.events import event, warning
@@ -18,6 +19,7 @@ from agent.stages.end import finish
 from agent.stages.record import outcome_of, outcome_of_error, record_outcome
 from flows import prefect_environment
 from flows.current import this_run
+from flows.prefect_environment import Api
 from flows.signals import stop_on_signals
 
 log = logging.getLogger("flows")  # this module is `__main__` when it runs
@@ -32,20 +34,22 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the flow, or with `--plain` its pipeline alone; whatever it left owed is paid before this returns an exit status."""
     try:
         settings = Settings.from_environment(os.environ)
-        central = prefect_environment.settle(os.environ, settings.state_dir)
+        prefect_environment.settle(os.environ, settings.state_dir)
+        plain = PLAIN in arguments
+        api = None if plain else prefect_environment.find_api(os.environ)
         run = this_run()
     except SettingsError as exc:
         sys.stderr.write(f"runs-fleet-agent: {exc}\n")
         return SETTINGS_EXIT
     heart = Heart.of(list(arguments))
     _listen(run)
-    if central.left_out:
-        warning(log, "prefect.server_unreachable", url=central.left_out, mend="going on without it")
+    if api is not None and api.left_out:
+        warning(log, "prefect.server_unreachable", url=api.left_out, mend="going on without it")
     run.shipper.start()
     name = "run.began" if run.is_new else "run.taken_up_again"
     event(log, name, instance_id=run.instance_id, region=run.region)
     try:
-        asyncio.run(_run(run, heart, central.begin_seconds, plain=PLAIN in arguments))
+        asyncio.run(_run(run, heart, api))
     except BaseException as exc:  # noqa: BLE001 - also KeyboardInterrupt and SystemExit end the instance
         record_outcome(run, outcome_of_error(run, exc))
     finally:
@@ -55,17 +59,17 @@ def main(arguments: Sequence[str]) -> int:
     return outcome_of(run.progress).exit_status
 
 
-async def _run(run: RunContext, heart: Heart, begin_seconds: float, *, plain: bool) -> None:
+async def _run(run: RunContext, heart: Heart, api: Api | None) -> None:
     stop_on_signals(run.stop)
     beating = asyncio.ensure_future(_beat(run, heart))
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-    from flows.orchestration import through_prefect, without_prefect
-
+    # In a thread: the loop goes on to hear signals, and to beat.
+    orchestration = await asyncio.to_thread(import_module, "flows.orchestration")
     # Prefect's own set-up, made while it is imported, takes all handlers off the root logger.
     prefect_environment.take_console_away()
     _listen(run)
-    if plain or not await through_prefect(run, begin_seconds):
-        await without_prefect(run)
+    if api is None or not await orchestration.through_prefect(run, api):
+        await orchestration.without_prefect(run)
     _tell(run, heart)
     beating.cancel()
 

@@ -8,40 +8,50 @@ import asyncio
 import logging
 from typing import Any
 
+from agent.deadline import Deadline
 from agent.events import warning
 from agent.stages.context import RunContext
 from agent.stages.end import finish
 from flows.current import milestones
 from flows.pipeline import take_through
+from flows.prefect_environment import Api
 from flows.run_job import run_job
 from flows.signals import stop_on_signals
 from tasks.calling import plainly
 
 log = logging.getLogger(__name__)
 
+LOOK_SECONDS = 0.2
+"""Between two looks at the API server, until the flow has begun."""
 SETTLE_SECONDS = 3.0
 """For Prefect to note how the flow ended, once the instance is being ended; the guardian then ends what hangs."""
 
 
-async def through_prefect(run: RunContext, begin_seconds: float) -> bool:
+async def through_prefect(run: RunContext, api: Api) -> bool:
     """Runs the flow; false when Prefect could not begin it in time, or failed in the midst of it, so that it is not over."""
     signs = milestones()
+    if not await api.ready():
+        return _given_up("its API server did not come up")
     engine: asyncio.Future[Any] = asyncio.ensure_future(run_job(return_state=True))
-    await _first(engine, signs.begun, begin_seconds)
+    deadline = Deadline.after(run.clock, api.begin_seconds)
+    while not (engine.done() or signs.begun.is_set() or api.lost() or deadline.expired):
+        await _first(engine, signs.begun, LOOK_SECONDS)
     if not signs.begun.is_set():
-        why = _failure(engine) or f"it did not begin within {begin_seconds:g} s"
-        signs.given_up.set()
-        warning(log, "prefect.given_up", why=why, mend="the pipeline runs without it")
         engine.cancel()
-        return False
+        lost = "its API server died" if api.lost() else f"it did not begin within {api.begin_seconds:g} s"  # fmt: skip
+        return _given_up(_failure(engine) or lost)
     await _first(engine, signs.over, None)
     if not signs.over.is_set():
-        signs.given_up.set()
-        warning(log, "prefect.failed", why=_failure(engine), mend="the pipeline goes on without it")
-        return False
+        return _given_up(_failure(engine))
     await asyncio.to_thread(finish, run)
     await asyncio.wait({engine}, timeout=SETTLE_SECONDS)
     return True
+
+
+def _given_up(why: str) -> bool:
+    milestones().given_up.set()
+    warning(log, "prefect.given_up", why=why, mend="the pipeline goes on without it")
+    return False
 
 
 async def without_prefect(run: RunContext) -> None:

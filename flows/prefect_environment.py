@@ -1,21 +1,21 @@
 """How Prefect is set on an instance; it reads these while it is imported, so they come first."""
 
 import logging
-import urllib.error
-import urllib.request
+import os
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-REACHABLE_SECONDS = 2.0
+from flows.api_server import ApiServer, answers
+
 CENTRAL_BEGIN_SECONDS = 2.5
 """With the look at its health, what a central server that does not answer may cost stays under 5 s."""
-EPHEMERAL_BEGIN_SECONDS = 60.0
+OWN_BEGIN_SECONDS = 60.0
 """The first start on a machine migrates an empty database, perhaps on a slow disk: 12 s were measured."""
 
 _ALWAYS = {
-    "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{EPHEMERAL_BEGIN_SECONDS:.0f}",
+    # There is a server, ours or a central one; without it Prefect is left out.
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
     # A call that fails is told once more and then given up: nothing that the job needs waits for it.
     "PREFECT_CLIENT_MAX_RETRIES": "1",
     "PREFECT_API_REQUEST_TIMEOUT": "5",
@@ -30,32 +30,42 @@ _ALWAYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Central:
-    """What became of a central server, where one was set."""
+class Api:
+    """The server that the flow reports to."""
 
+    own: ApiServer | None
+    """None where it is a central one, or none could be started."""
     left_out: str | None
-    """Its address, where it did not answer."""
+    """The address of a central one that did not answer."""
     begin_seconds: float
-    """How long Prefect may take to begin the flow."""
+    """How long Prefect may take to begin the flow, from the moment in which the server is ready."""
+
+    def lost(self) -> bool:
+        """Whether it is known that there is no server any more."""
+        return not os.environ.get("PREFECT_API_URL") or (
+            self.own is not None and not self.own.alive()
+        )
+
+    async def ready(self) -> bool:
+        return self.own is None or await self.own.ready(OWN_BEGIN_SECONDS)
 
 
-def settle(environment: MutableMapping[str, str], state_dir: Path) -> Central:
-    """Sets Prefect up in the environment; a central server that does not answer is left out."""
+def settle(environment: MutableMapping[str, str], state_dir: Path) -> None:
+    """Sets Prefect up in the environment, but for the server's address."""
     for name, value in {**_ALWAYS, "PREFECT_HOME": str(state_dir / "prefect")}.items():
         environment.setdefault(name, value)
-    url = environment.get("PREFECT_API_URL")
-    if url and _answers(url):
-        return Central(None, CENTRAL_BEGIN_SECONDS)
-    environment.pop("PREFECT_API_URL", None)
-    return Central(url or None, EPHEMERAL_BEGIN_SECONDS)
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=REACHABLE_SECONDS):  # noqa: S310 - the settings accept http and https only
-            return True
-    except (OSError, ValueError, urllib.error.URLError):
-        return False
+def find_api(environment: MutableMapping[str, str]) -> Api:
+    """The central server where one is set and answers, else one of our own, starting; its address is in the environment then."""
+    central = environment.pop("PREFECT_API_URL", None) or None
+    if central and answers(central):
+        environment["PREFECT_API_URL"] = central
+        return Api(None, None, CENTRAL_BEGIN_SECONDS)
+    own = ApiServer.start(environment)
+    if own is not None:
+        environment["PREFECT_API_URL"] = own.url
+    return Api(own, central, OWN_BEGIN_SECONDS)
 
 
 def take_console_away() -> None:

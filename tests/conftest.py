@@ -1,14 +1,20 @@
 import os
 import platform
+import subprocess
+import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import hypothesis
 import pytest
+
+from flows.prefect_environment import settle
 
 # A slow machine is no failure of a property.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
+MIGRATE = "import asyncio; from prefect.server.database import provide_database_interface as p; asyncio.run(p().create_db())"
 WATCHED = ("prefect", "fastapi", "boto3", "moto", "pydantic")
 
 
@@ -24,3 +30,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("RUNS_FLEET_", "AWS_", "PREFECT_", "ACTIONS_RUNNER_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="session")
+def migrated_prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Prefect home whose database has its tables: migrating it takes as long as a whole run."""
+    home = tmp_path_factory.mktemp("prefect") / "home"
+    environment = {**os.environ, "PREFECT_HOME": str(home)}
+    settle(environment, home.parent)
+    subprocess.run([sys.executable, "-c", MIGRATE], env=environment, check=True, timeout=120)
+    assert (home / "prefect.db").exists()
+    return home

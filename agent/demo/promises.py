@@ -140,8 +140,8 @@ def _secrets(play: Play) -> Promise:
             line for name in play.cloud.log_streams() for line in play.cloud.log_lines(name)
         ),
     }
-    found = [place for place, text in places.items() if _holds_a_secret(play, text.encode())]
-    found += [str(path) for path in _files(play.state_dir) if _holds_a_secret(play, _read(path))]
+    found = [place for place, text in places.items() if holds_a_secret(play, text.encode())]
+    found += [str(path) for path in _files(play.state_dir) if holds_a_secret(play, _read(path))]
     return Promise(
         "no token in any log, message, command line or file", not found, ", ".join(found) or "none"
     )
@@ -158,5 +158,5 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _holds_a_secret(play: Play, data: bytes) -> bool:
+def holds_a_secret(play: Play, data: bytes) -> bool:
     return any(secret.encode() in data for secret in play.secrets)

@@ -1,9 +1,6 @@
 """The real agent as a process tree against the embedded cloud; each test is one run of it."""
 
-import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,20 +10,6 @@ import pytest
 from agent.clock import SystemClock
 from agent.demo.play import Play, Script
 from agent.demo.promises import Promise, look
-from flows.prefect_environment import settle
-
-MIGRATE = "import asyncio; from prefect.server.database import provide_database_interface as p; asyncio.run(p().create_db())"
-
-
-@pytest.fixture(scope="session")
-def migrated_prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Prefect home whose database has its tables: migrating it takes as long as a whole run."""
-    home = tmp_path_factory.mktemp("prefect") / "home"
-    environment = {**os.environ, "PREFECT_HOME": str(home)}
-    settle(environment, home.parent)
-    subprocess.run([sys.executable, "-c", MIGRATE], env=environment, check=True, timeout=120)
-    assert (home / "prefect.db").exists()
-    return home
 
 
 class Played:

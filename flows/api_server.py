@@ -1,0 +1,84 @@
+"""Prefect's API server, as the flow's own child on loopback: what Prefect calls ephemeral mode, started at second zero.
+
+Prefect would start the same command itself, but only after it has imported the server's modules into the flow too, in a loop that
+holds up every signal, and without noticing that it died.
+"""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from http import HTTPStatus
+
+HEALTH_SECONDS = 2.0
+LOOK_SECONDS = 0.05
+_SERVER = {
+    "PREFECT_UI_ENABLED": "0",
+    # As Prefect's own launcher of an ephemeral server sets them.
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+}
+
+
+class ApiServer:
+    """The server process; its database is in PREFECT_HOME."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
+        """Takes over a process that was just started."""
+        self._process = process
+        self.url = f"http://127.0.0.1:{port}/api"
+
+    @classmethod
+    def start(cls, environment: Mapping[str, str]) -> "ApiServer | None":
+        """Starts it; None where it cannot be started. The guardian ends it with the flow's process group."""
+        port = _free_port()
+        command = [
+            *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--log-level", "error", "--lifespan", "on"),
+        ]
+        try:
+            process = subprocess.Popen(
+                command,
+                env={**environment, **_SERVER},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError:
+            return None
+        return cls(process, port)
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    async def ready(self, seconds: float) -> bool:
+        """True once it answers; false when it died, or did not come up in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self.alive():
+                    if await asyncio.to_thread(answers, self.url):
+                        return True
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            return False
+        return False
+
+
+def answers(url: str) -> bool:
+    """Whether the API at the address says that it is well."""
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=HEALTH_SECONDS) as answer:  # noqa: S310 - the settings accept http and https only
+            return bool(answer.status == HTTPStatus.OK)
+    except (OSError, ValueError, urllib.error.URLError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
