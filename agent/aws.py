@@ -1,11 +1,13 @@
 """The one place that makes boto3 clients: region, timeouts, retries, user agent."""
 
 import threading
+from functools import cache
 from typing import Any
 
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import create_loader
 
 from agent import __version__
 
@@ -58,8 +60,20 @@ class _Late:
         return getattr(self._clients.get(self._service), name)
 
 
+@cache
+def _service_models(data_path: str | None) -> Any:
+    """The descriptions of the services are megabytes of JSON: read once a process, however many sessions there are."""
+    return create_loader(data_path)
+
+
+def share_service_models(core: Any) -> None:
+    """Lets a botocore session use those that are read already."""
+    core.register_component("data_loader", _service_models(core.get_config_variable("data_path")))
+
+
 def _session(region: str | None) -> Any:
     core = botocore.session.get_session()
+    share_service_models(core)
     for variable, value in (
         ("metadata_service_num_attempts", METADATA_ATTEMPTS),
         ("metadata_service_timeout", METADATA_SECONDS),

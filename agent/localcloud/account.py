@@ -9,6 +9,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from agent.aws import share_service_models
 from agent.localcloud.aws import OPERATOR_KEY
 
 
@@ -31,6 +32,7 @@ class OperatorClients:
                 "credentials_file": (None, None, missing, None),
             }
         )
+        share_service_models(core)
         self._session = boto3.session.Session(
             aws_access_key_id=OPERATOR_KEY,
             aws_secret_access_key="operator",  # noqa: S106

@@ -9,13 +9,15 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 from flows.prefect_environment import settle
 from tests.conftest import MIGRATE
 from tests.faults.one import Result, play_below
 from tests.faults.seeded import Plan, plan
+
+RUNS_A_PROCESS = 20
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,10 +54,9 @@ def _plans(seed: int, faults: int) -> Iterator[Plan]:
 
 def _play_all(plans: Sequence[Plan], folder: Path, home: Path, jobs: int) -> Iterator[Result]:
     fresh = multiprocessing.get_context("spawn")  # the embedded cloud is one a process
-    with ProcessPoolExecutor(jobs, mp_context=fresh, max_tasks_per_child=8) as pool:
-        playing = {pool.submit(play_below, each, folder, home): each for each in plans}
-        for number, done in enumerate(as_completed(playing), start=1):
-            result = done.result()
+    play = partial(play_below, folder=folder, prefect_home=home)
+    with fresh.Pool(jobs, maxtasksperchild=RUNS_A_PROCESS) as pool:
+        for number, result in enumerate(pool.imap_unordered(play, plans), start=1):
             _say(result, number, len(plans))
             yield result
 
