@@ -22,6 +22,7 @@ class Bench:
         self.redactor = Redactor()
         self.offsets: dict[tuple[str, Path], int] = {}
         self.shippers: list[Shipper] = []
+        self._before = shipper_threads()
 
     def shipper(self, flush_seconds: float = 30.0) -> Shipper:
         shipper = Shipper(
@@ -35,6 +36,10 @@ class Bench:
         )
         self.shippers.append(shipper)
         return shipper
+
+    def threads(self) -> list[threading.Thread]:
+        """Of its own shippers."""
+        return [thread for thread in shipper_threads() if thread not in self._before]
 
     def shipped(self, stream: str, path: Path, offset: int) -> None:
         self.offsets[stream, path] = offset

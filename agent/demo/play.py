@@ -186,9 +186,11 @@ class Play:
 
     def look_at_argv(self) -> None:
         """Remembers every command line of the machine that holds a secret; called again and again while the agent runs."""
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
+        for folder in Path("/proc").glob("[0-9]*"):
             try:
-                line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                line = (
+                    (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
             except OSError:
                 continue
             if any(secret in line for secret in self.secrets):

@@ -101,6 +101,7 @@ class LocalCloud:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.faults.clear()
         self._stack.close()
 
     def environment(self, *, instance_id: bool = False) -> dict[str, str]:

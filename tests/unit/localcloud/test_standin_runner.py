@@ -214,13 +214,13 @@ def test_the_archive_looks_like_github_s(tmp_path: Path) -> None:
 
 def session(leader: int) -> list[int]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            fields = path.read_text().rpartition(")")[2].split()
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if int(fields[3]) == leader and fields[0] != "Z":
-            found.append(int(path.parent.name))
+            found.append(int(folder.name))
     return found
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes_shipper import Bench, shipper_threads
+from tests.fakes_shipper import Bench
 
 
 @pytest.fixture
@@ -13,4 +13,4 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench.client.open.set()
     for shipper in bench.shippers:
         shipper.stop()
-    assert not shipper_threads()
+    assert not bench.threads()

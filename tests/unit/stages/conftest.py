@@ -50,6 +50,7 @@ class Machine:
 
     def close(self) -> None:
         for run in self.runs:
+            run.shipper.stop()
             run.metadata.close()
 
     def in_seconds(self, seconds: float) -> Deadline:

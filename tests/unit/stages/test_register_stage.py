@@ -175,9 +175,9 @@ def test_the_token_is_on_no_command_line_while_config_sh_runs(machine: Machine) 
     def look() -> None:
         deadline = machine.in_seconds(30)
         while not deadline.expired and not any(b"--unattended" in line for line in seen):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+            for folder in Path("/proc").glob("[0-9]*"):
                 with suppress(OSError):
-                    seen.append(path.read_bytes())
+                    seen.append((folder / "cmdline").read_bytes())
         stop.set()
 
     looking = threading.Thread(target=look)
