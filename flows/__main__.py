@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 
 from agent.errors import SettingsError
 from agent.events import event, warning
@@ -19,6 +18,7 @@ from agent.stages.end import finish
 from agent.stages.record import outcome_of, outcome_of_error, record_outcome
 from flows import prefect_environment
 from flows.current import this_run
+from flows.imports import import_heavy
 from flows.prefect_environment import Api
 from flows.signals import stop_on_signals
 
@@ -64,7 +64,7 @@ async def _run(run: RunContext, heart: Heart, api: Api | None) -> None:
     beating = asyncio.ensure_future(_beat(run, heart))
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     # In a thread: the loop goes on to hear signals, and to beat.
-    orchestration = await asyncio.to_thread(import_module, "flows.orchestration")
+    orchestration = await asyncio.to_thread(import_heavy, "flows.orchestration")
     # Prefect's own set-up, made while it is imported, takes all handlers off the root logger.
     prefect_environment.take_console_away()
     _listen(run)

@@ -35,14 +35,9 @@ class ApiServer:
     def start(cls, environment: Mapping[str, str]) -> "ApiServer | None":
         """Starts it; None where it cannot be started. The guardian ends it with the flow's process group."""
         port = _free_port()
-        command = [
-            *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
-            *("--host", "127.0.0.1", "--port", str(port)),
-            *("--log-level", "error", "--lifespan", "on"),
-        ]
         try:
             process = subprocess.Popen(
-                command,
+                [sys.executable, "-m", "flows.serve_api", str(port)],
                 env={**environment, **_SERVER},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

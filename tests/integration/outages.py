@@ -4,21 +4,13 @@ import json
 import os
 import re
 import select
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.clock import SystemClock
-from agent.deadline import Deadline
 from agent.demo.play import Play
 from agent.localcloud.server import HttpServer
-from flows.api_server import answers
-from flows.prefect_environment import settle
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -107,38 +99,3 @@ class HangingPrefect:
             raise ConnectionAbortedError
         start_response("200 OK", [("Content-Type", "application/json")])
         return [b"true"]
-
-
-class CentralPrefect:
-    """A real Prefect server beside the agent, with a database of its own. A context manager."""
-
-    def __init__(self, home: Path) -> None:
-        """Starts nothing yet; the database in `home` is migrated already."""
-        self._home = home
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = int(probe.getsockname()[1])
-        self.url = f"http://127.0.0.1:{self._port}/api"
-
-    def __enter__(self) -> Self:
-        environment = {**os.environ, "PREFECT_HOME": str(self._home), "PREFECT_UI_ENABLED": "0"}
-        settle(environment, self._home.parent)
-        app = ("--factory", "prefect.server.api.server:create_app")
-        where = ("--host", "127.0.0.1", "--port", str(self._port), "--log-level", "error")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", *app, *where], env=environment
-        )
-        clock = SystemClock()
-        deadline = Deadline.after(clock, 60)
-        while not answers(self.url):
-            assert self._process.poll() is None
-            assert not deadline.expired
-            clock.wait(threading.Event(), 0.1)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    def kill(self) -> None:
-        """Without a word, as when its machine is lost."""
-        self._process.kill()
-        self._process.wait()

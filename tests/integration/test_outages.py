@@ -10,11 +10,11 @@ from pathlib import Path
 from agent.demo.play import Play, Script
 from agent.demo.promises import progress, runner_stream_lines, said_by_the_runner
 from agent.localcloud.runner.scenario import Job, Scenario, Step
+from tests.central_prefect import CentralPrefect
 from tests.faults.strike import processes, runners
 from tests.integration.conftest import Played, Run
 from tests.integration.outages import (
     ALL_OF_AWS,
-    CentralPrefect,
     Exit,
     HangingPrefect,
     black_hole,
