@@ -13,7 +13,7 @@ demo: $(INSTALLED) ## one whole job on embedded AWS, GitHub and runner; SCENARIO
 	$(BIN)/runs-fleet-agent demo $(if $(SCENARIO),--scenario $(SCENARIO))
 
 test: $(INSTALLED) ## all tests but the slow fault runs
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 chaos: $(INSTALLED) ## 200 random faults and a table; FAULTS=1000 SEED=1, or ONLY=seed to play one again
 	$(BIN)/python -m tests.faults $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
