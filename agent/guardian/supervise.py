@@ -23,6 +23,7 @@ from agent.guardian.child import KILL_SECONDS, Child, reap_orphans
 from agent.guardian.limits import Limits
 from agent.guardian.lock import Held, lock
 from agent.guardian.pulse import OPTION, Pulse
+from agent.guardian.systemd import Systemd, without_systemd
 
 FLOW = (sys.executable, "-m", "flows")
 PLAIN = "--plain"
@@ -66,7 +67,10 @@ def supervise(
             return BUSY_EXIT
         _set_earlier_life_aside(state_dir)
         _become_subreaper()
-        guardian = _Guardian(environment, state_dir, limits or Limits.of(environment), held)
+        systemd = Systemd(environment)
+        systemd.ready()
+        limits = limits or Limits.of(environment)
+        guardian = _Guardian(without_systemd(environment), state_dir, limits, held, systemd)
         stack.enter_context(guardian.relaying())
         status = guardian.run_flow(flow, pauses)
         if guardian.ended_by_flow:
@@ -79,12 +83,18 @@ class _Guardian:
     """One run: the stop request that came, and the time that is left."""
 
     def __init__(
-        self, environment: Mapping[str, str], state_dir: Path, limits: Limits, held: Held
+        self,
+        environment: Mapping[str, str],
+        state_dir: Path,
+        limits: Limits,
+        held: Held,
+        systemd: Systemd,
     ) -> None:
         self._environment = environment
         self._state_dir = state_dir
         self._limits = limits
         self._held = held
+        self._systemd = systemd
         self._until = time.monotonic() + limits.flow
         self._stop_name = ""
         self._stop = threading.Event()
@@ -122,6 +132,7 @@ class _Guardian:
                 return
             _say(f"`end` is tried again in {self._limits.pause:g} s")
             threading.Event().wait(self._limits.pause)
+            self._systemd.alive()
 
     def _run_end(self, command: Sequence[str]) -> bool:
         stopped_by = ("--stopped-by", self._stop_name) if self._stop_name else ()
@@ -192,8 +203,13 @@ class _Guardian:
         self._child = child if relay else None
         if self._stop.is_set():
             self._relay(signal.SIGTERM)
+
+        def look_and_tell() -> bool:
+            self._systemd.alive()
+            return look()
+
         try:
-            return child.wait(look)
+            return child.wait(look_and_tell)
         finally:
             self._child = None
             child.end()

@@ -26,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         _default_signals()
         _enter(cgroup)
+        _be_killed_like_others()
         os.umask(0o077)
         environment = {**_given_environment(), MARK.encode(): _own_mark()}
         _become(json.loads(account))
@@ -50,6 +51,12 @@ def _enter(cgroup: str) -> None:
     if cgroup:
         with suppress(OSError):
             Path(cgroup).write_text(str(os.getpid()))
+
+
+def _be_killed_like_others() -> None:
+    """When memory runs out: the agent's own score, which shields it, is inherited; the runner itself raises that of its steps."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("0")
 
 
 def _given_environment() -> dict[bytes, bytes]:

@@ -83,6 +83,7 @@ def _report(results: Sequence[Result]) -> None:
         "jobs that survived": sum(result.job_survived for result in results),
         "messages": ", ".join(f"{n} {s}" for s, n in Counter(m for r in results for m in r.messages).most_common()),
         "log lines lost": sum(result.lines_lost for result in results),
+        "left in the spool": sum(result.lines_left for result in results),
         "log lines repeated": sum(result.lines_repeated for result in results),
         "promises broken": sum(bool(result.broken) for result in results),
     }  # fmt: skip

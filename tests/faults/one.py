@@ -51,6 +51,8 @@ class Result:
     job_survived: bool = False
     messages: list[str] = field(default_factory=list)
     lines_lost: int = 0
+    lines_left: int = 0
+    """In the spool, because CloudWatch took no more until the finish timeout; the agent's log says so."""
     lines_repeated: int = 0
     broken: list[str] = field(default_factory=list)
     """Promises of contract section 7 that were seen not to hold."""
@@ -192,10 +194,13 @@ def _look_at_messages(play: Play, result: Result, messages: list[dict[str, Any]]
 
 def _look_at_lines(play: Play, result: Result) -> None:
     said, shipped = Counter(said_by_the_runner(play)), Counter(runner_stream_lines(play))
-    result.lines_lost = sum((said - shipped).values()) - (said - shipped)[""]
+    missing = sum((said - shipped).values()) - (said - shipped)[""]
     result.lines_repeated = sum((shipped - said).values()) - (shipped - said)[" "]
-    words = "\n".join(play.lines)
-    if result.lines_lost and "logs.left_in_the_spool" not in words:
+    if "logs.left_in_the_spool" in "\n".join(play.lines):
+        result.lines_left = missing
+    else:
+        result.lines_lost = missing
+    if result.lines_lost:
         result.broken.append(f"{result.lines_lost} lines of the runner are not in CloudWatch")
 
 

@@ -128,3 +128,15 @@ def test_root_becomes_the_runner_user_with_its_groups(stage: Stage) -> None:
     assert (int(uid), int(gid)) == (stage.user.uid, stage.user.gid)
     assert set(map(int, groups.split())) == set(stage.user.groups)
     assert stage.output.stat().st_uid == 0
+
+
+def test_a_child_is_killed_for_memory_like_any_other_process_however_the_agent_is_shielded(
+    stage: Stage,
+) -> None:
+    own = Path("/proc/self/oom_score_adj")
+    before = own.read_text()
+    own.write_text("300")
+    try:
+        assert stage.run("/bin/cat", "/proc/self/oom_score_adj") == "0\n"
+    finally:
+        own.write_text(before)
