@@ -1,6 +1,7 @@
 """The one place that makes boto3 clients: region, timeouts, retries, user agent."""
 
 import threading
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -19,9 +20,17 @@ METADATA_SECONDS = "2"
 class Clients:
     """Clients of one region, each made once. Safe to use from several threads."""
 
-    def __init__(self, region: str | None) -> None:
-        """Remembers the region; nothing is asked of AWS before the first client's first call."""
+    def __init__(
+        self, region: str | None, *, prepare: Mapping[str, Callable[[Any], Any]] | None = None
+    ) -> None:
+        """Remembers the region; nothing is asked of AWS before the first client's first call.
+
+        Args:
+            region: None for the one of boto3's own settings.
+            prepare: what is done to a service's client when it is made.
+        """
         self._region = region
+        self._prepare = prepare or {}
         self._lock = threading.Lock()
         self._session: Any = None
         self._made: dict[str, Any] = {}
@@ -39,6 +48,7 @@ class Clients:
             if service not in self._made:
                 self._session = self._session or _session(self._region)
                 client = self._session.client(service, config=_CONFIGS.get(service, _CONFIG))
+                client = self._prepare.get(service, lambda same: same)(client)
                 if self._session.get_credentials() is None:
                     return client
                 self._made[service] = client

@@ -3,8 +3,10 @@
 import base64
 import json
 import threading
-from typing import AnyStr
+from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
+
+from ahocorasick_rs import AhoCorasick
 
 MASK = "***"
 SHORTEST = 6
@@ -17,8 +19,10 @@ class Redactor:
     def __init__(self) -> None:
         """Knows no secret yet."""
         self._lock = threading.Lock()
-        self._texts: tuple[str, ...] = ()
-        self._bytes: tuple[bytes, ...] = ()
+        self._forms: frozenset[str] = frozenset()
+        self._found_by: AhoCorasick | None = None
+        self.longest_bytes = 0
+        """In UTF-8, of what is masked: text that is cut closer to a secret than this may cut it in two."""
 
     def add(self, *secrets: str | None) -> None:
         """From now on masks these too, also base64, URL-encoded or inside a JSON string.
@@ -28,17 +32,36 @@ class Redactor:
         """
         new = {form for secret in secrets if secret for form in _forms(secret)}
         with self._lock:
-            # Longest first: a secret inside another must not leave the rest of the other readable.
-            self._texts = tuple(sorted(new.union(self._texts), key=lambda f: (-len(f), f)))
-            self._bytes = tuple(form.encode("utf-8", "surrogatepass") for form in self._texts)
+            if new <= self._forms:
+                return
+            self._forms |= new
+            self._found_by = AhoCorasick(sorted(self._forms), store_patterns=False)
+            self.longest_bytes = max(
+                len(form.encode("utf-8", "surrogatepass")) for form in self._forms
+            )
 
     def mask(self, text: str) -> str:
         """The text with every known secret replaced by `***`; overlapping ones by one `***`."""
-        return _mask(text, self._texts, MASK)
+        spans = self.spans(text)
+        if not spans:
+            return text
+        masked, end = "", 0
+        for start, stop in spans:
+            masked += text[end:start] + MASK
+            end = stop
+        return masked + text[end:]
 
     def mask_bytes(self, data: bytes) -> bytes:
-        """As `mask`, for UTF-8."""
-        return _mask(data, self._bytes, MASK.encode())
+        """As `mask`, for UTF-8; what is none stays as it is."""
+        return self.mask(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """From where to where secrets are in the text, in order; overlapping ones are one."""
+        finder = self._found_by
+        if finder is None:
+            return []
+        found = _matches(finder, text)
+        return _union((start, stop) for _, start, stop in found) if found else []
 
 
 def _forms(secret: str) -> set[str]:
@@ -55,26 +78,16 @@ def _forms(secret: str) -> set[str]:
     return forms
 
 
-def _mask(text: AnyStr, forms: tuple[AnyStr, ...], mask: AnyStr) -> AnyStr:
-    spans = [span for form in forms if form in text for span in _spans(text, form)]
-    if not spans:
-        return text
-    masked, end = text[:0], 0
-    for start, stop in _union(spans):
-        masked += text[end:start] + mask
-        end = stop
-    return masked + text[end:]
+def _matches(finder: AhoCorasick, text: str) -> list[tuple[int, int, int]]:
+    """The finder wants UTF-8; lone surrogates, which UTF-8 cannot say, are in no secret."""
+    try:
+        return finder.find_matches_as_indexes(text, overlapping=True)
+    except UnicodeEncodeError:
+        plain = text.encode("utf-8", "replace").decode()  # one `?` for each, so places stay
+        return finder.find_matches_as_indexes(plain, overlapping=True)
 
 
-def _spans(text: AnyStr, form: AnyStr) -> list[tuple[int, int]]:
-    spans, at = [], text.find(form)
-    while at >= 0:
-        spans.append((at, at + len(form)))
-        at = text.find(form, at + 1)
-    return spans
-
-
-def _union(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _union(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     joined: list[tuple[int, int]] = []
     for start, stop in sorted(spans):
         if joined and start < joined[-1][1]:

@@ -1,8 +1,11 @@
 """Log events, and how many of them one PutLogEvents call takes."""
 
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import islice, repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +16,10 @@ MAX_SPAN_MS = 24 * 3600 * 1000
 EVENT_OVERHEAD_BYTES = 26
 # 1 MB since 2025 and 256 KB before; the lower one, with the overhead inside, holds everywhere.
 MAX_MESSAGE_BYTES = 256 * 1024 - EVENT_OVERHEAD_BYTES
+
+CONTINUED = "[continued] "
+MAX_PLAIN_CHARACTERS = (MAX_MESSAGE_BYTES - len(CONTINUED)) // 4
+"""A character takes at most four bytes, so a line of so many needs no counting."""
 
 _CLOCK_JUMP_MS = 3600 * 1000
 _CONTINUATION = 0b1000_0000
@@ -34,32 +41,53 @@ class Event(NamedTuple):
     """Bytes of the file that have been sent with this event; None when the line goes on in the next one."""
 
 
-def events(timestamp_ms: int, text: str, path: Path, end_offset: int) -> Iterator[Event]:
+def events(
+    timestamp_ms: int, text: str, path: Path, end_offset: int, *, continues: bool = False
+) -> Iterator[Event]:
     """The events of one line: one, or several when it is longer than an event may be.
 
-    CloudWatch refuses empty messages, so an empty line becomes a space.
+    CloudWatch refuses empty messages, so an empty line becomes a space. Every piece of a line but its first begins with
+    `CONTINUED`; `continues` says that the first one here is no beginning either.
     """
     pieces = list(_pieces(text)) or [" "]
     for number, piece in enumerate(pieces, start=1):
-        size = len(piece.encode()) + EVENT_OVERHEAD_BYTES
+        message = CONTINUED + piece if continues or number > 1 else piece
+        size = len(message.encode()) + EVENT_OVERHEAD_BYTES
         offset = end_offset if number == len(pieces) else None
-        yield Event(timestamp_ms, piece, size, path, offset)
+        yield Event(timestamp_ms, message, size, path, offset)
 
 
 def next_batch(pending: Iterable[Event]) -> tuple[Event, ...]:
     """As many events from the front as one call takes: inside CloudWatch's limits and in chronological order."""
     batch: list[Event] = []
-    size = 0
-    for event in pending:
-        size += event.size_bytes
-        if size > MAX_BATCH_BYTES or len(batch) == MAX_BATCH_EVENTS:
+    left = MAX_BATCH_BYTES
+    earliest, behind = 0, sys.maxsize
+    for event in islice(pending, MAX_BATCH_EVENTS):
+        moment, _, size, _, _ = event
+        left -= size
+        if left < 0 or not earliest <= moment < behind:
             break
-        if batch and not (
-            batch[-1].timestamp_ms <= event.timestamp_ms < batch[0].timestamp_ms + MAX_SPAN_MS
-        ):
-            break
+        if not batch:
+            behind = moment + MAX_SPAN_MS
+        earliest = moment
         batch.append(event)
     return tuple(batch)
+
+
+def plain_events(
+    timestamp_ms: int, texts: Sequence[str], path: Path, ends: Sequence[int]
+) -> Iterator[Event]:
+    """As `events` for many lines at once, none of which is empty or longer than an event may be; ten times as fast."""
+    sizes: Iterable[int] = map(len, texts)
+    if not "".join(texts).isascii():
+        sizes = (len(text.encode()) for text in texts)
+    whole = (size + EVENT_OVERHEAD_BYTES for size in sizes)
+    fields = zip(repeat(timestamp_ms), texts, whole, repeat(path), ends)
+    return map(_EVENT, fields)
+
+
+_EVENT = partial(tuple.__new__, Event)
+"""What `Event(...)` does, without a call of Python's for each of millions."""
 
 
 class Timestamps:
@@ -81,6 +109,11 @@ class Timestamps:
         return self._last_ms
 
 
+def name_a_moment(texts: Iterable[str]) -> bool:
+    """Whether any of the lines says when it was written."""
+    return any(map(_MOMENT.match, texts))
+
+
 def _moment_ms(text: str) -> int | None:
     found = _MOMENT.match(text)
     if found is None:
@@ -93,15 +126,14 @@ def _moment_ms(text: str) -> int | None:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    # A character takes at most four bytes, so most lines need no counting.
-    if len(text) * 4 <= MAX_MESSAGE_BYTES:
+    if len(text) <= MAX_PLAIN_CHARACTERS:
         if text:
             yield text
         return
     raw = text.encode()
     start = 0
     while start < len(raw):
-        stop = min(start + MAX_MESSAGE_BYTES, len(raw))
+        stop = min(start + MAX_MESSAGE_BYTES - len(CONTINUED), len(raw))
         while stop < len(raw) and raw[stop] & 0xC0 == _CONTINUATION:
             stop -= 1
         yield raw[start:stop].decode()

@@ -1,9 +1,11 @@
 """The thread that sends one stream's backlog."""
 
 import logging
+import os
 import random
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,7 @@ log = logging.getLogger(__name__)
 # Delays of 0.2, 0.4, 0.8, 1.6, then 2 s, each times 0.5 to 1.
 _FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS = 0.2, 2.0
 _STOP_SECONDS = 2.0
+_NICE = 5
 _LOOK_AGAIN_SECONDS = 60.0
 
 
@@ -69,6 +72,7 @@ class Lane:
         self._look_again_at = clock.monotonic() + _LOOK_AGAIN_SECONDS
         self._warned = False
         self._wake = threading.Event()
+        self._at_end = True
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -111,6 +115,7 @@ class Lane:
         return self._refused_lines + self._stream.rejected_events
 
     def _run(self) -> None:
+        _be_nice()
         while not self._stopping:
             try:
                 self._step()
@@ -129,11 +134,11 @@ class Lane:
             self._look_again_at = self._clock.monotonic() + _LOOK_AGAIN_SECONDS
             self._stream.try_again()
         off = self._stream.off
-        at_end = not off and self.backlog.fill(final=any(flush.final for flush in flushes))
+        self._at_end = off or self.backlog.fill(final=any(flush.final for flush in flushes))
         everything = bool(flushes) or self.backlog.waited_seconds >= self._pace.flush_seconds
         while self._may_send(everything=everything) and self._send():
             pass
-        complete = at_end and self.backlog.is_empty
+        complete = not off and self._at_end and self.backlog.is_empty
         for flush in flushes:
             if complete or self._stream.off or flush.deadline.expired:
                 self._answer(flush, complete=complete and self._lost_lines == 0)
@@ -148,7 +153,7 @@ class Lane:
         backing_off = max(0.0, self._retry_at - self._clock.monotonic())
         if self._flushes:
             return min(backing_off, *(flush.deadline.remaining() for flush in self._flushes))
-        behind = self.backlog.is_full and not self._stream.off
+        behind = not self._at_end and not self._stream.off
         return backing_off if behind else self._pace.poll_seconds
 
     def _may_send(self, *, everything: bool) -> bool:
@@ -165,8 +170,8 @@ class Lane:
             return False
         self._failures = 0
         self.backlog.forget(batch)
-        offsets = {each.path: each.end_offset for each in batch if each.end_offset is not None}
-        lines = sum(each.end_offset is not None for each in batch)
+        ends = [(each.path, each.end_offset) for each in batch if each.end_offset is not None]
+        offsets, lines = dict(ends), len(ends)
         if put is Put.SENT:
             self.sent_lines += lines
         else:
@@ -185,3 +190,9 @@ class Lane:
         if not self._warned:
             warning(log, "logs.trouble", stream=self._stream.name, error=repr(exc))
         self._warned = True
+
+
+def _be_nice() -> None:
+    """This thread alone: where the machine is busy, the job goes first."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -72,7 +72,7 @@ class Shipper:
         """
         lane = self._lane(stream)
         if lane is not None:
-            lane.backlog.follow(source(path, prefix, offset))
+            lane.backlog.follow(source(path, prefix, offset, redactor=self._redactor))
 
     def follow_directory(
         self,
@@ -94,7 +94,9 @@ class Shipper:
         """
         lane = self._lane(stream)
         if lane is not None:
-            lane.backlog.follow_directory(Directory(directory, pattern, prefix, offset))
+            lane.backlog.follow_directory(
+                Directory(directory, pattern, prefix, offset, self._redactor)
+            )
 
     def move(self, path: Path, stream: str) -> None:
         """From the next line on, the file goes to another stream; one that was not followed is from now on."""
@@ -103,7 +105,8 @@ class Shipper:
             return
         others = [lane for lane in self._all_lanes() if lane is not target]
         taken = [moved for lane in others if (moved := lane.backlog.take(path)) is not None]
-        target.backlog.follow(taken[0] if taken else source(path, "", 0))
+        there = taken[0] if taken else source(path, "", 0, redactor=self._redactor)
+        target.backlog.follow(there)
 
     def start(self) -> None:
         """Starts sending; more than once does nothing."""

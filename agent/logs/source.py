@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent.events import warning
 from agent.logs.tail import Tail
+from agent.redact import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +27,9 @@ class Source:
         return self.tail.path
 
 
-def source(path: Path, prefix: str, offset: int) -> Source:
+def source(path: Path, prefix: str, offset: int, *, redactor: Redactor) -> Source:
     """A source; characters of a file's name that UTF-8 cannot say are replaced in the prefix."""
-    return Source(Tail(path, offset), prefix.encode("utf-8", "replace").decode())
+    return Source(Tail(path, offset, redactor=redactor), prefix.encode("utf-8", "replace").decode())
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +41,7 @@ class Directory:
     """As for `Path.glob`, without folders."""
     prefix: Callable[[Path], str]
     offset: Callable[[Path], int]
+    redactor: Redactor
     _known: set[Path] = field(default_factory=set)
     _full: bool = False
 
@@ -50,7 +52,7 @@ class Directory:
                 self._say_full()
                 return
             self._known.add(path)
-            yield source(path, self.prefix(path), self.offset(path))
+            yield source(path, self.prefix(path), self.offset(path), redactor=self.redactor)
 
     def _new_paths(self) -> list[Path]:
         try:

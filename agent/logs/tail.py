@@ -5,16 +5,19 @@ import logging
 import os
 import stat
 import weakref
+from functools import partial
+from itertools import accumulate, repeat, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from agent.events import warning
+from agent.redact import Redactor
 
 log = logging.getLogger(__name__)
 
-MAX_LINE_BYTES = 256 * 1024
-"""A longer line comes in pieces of at most this size (and a little more for the last)."""
-_READ_BYTES = 64 * 1024
+MAX_LINE_BYTES = 240 * 1024
+"""Less than an event may have. A longer line comes in pieces of at most this size (and a little more for the last)."""
+_LEAST_BYTES, _READ_BYTES = 64 * 1024, 256 * 1024
 _CONTINUATION = 0b1000_0000
 """UTF-8: the upper two bits of every byte of a character but the first."""
 
@@ -26,6 +29,12 @@ class Line(NamedTuple):
     """Without its line end; invalid UTF-8 and NUL are U+FFFD."""
     end_offset: int
     """Bytes of the file up to and with this line's end."""
+    continues: bool = False
+    """It goes on where the line before it was cut."""
+
+
+_LINE = partial(tuple.__new__, Line)
+"""What `Line(...)` does, without a call of Python's for each of millions."""
 
 
 class Tail:
@@ -36,15 +45,18 @@ class Tail:
     anything else that is no plain file are not read. Nothing is raised: what cannot be read is warned of once.
     """
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
+    def __init__(self, path: Path, offset: int = 0, *, redactor: Redactor | None = None) -> None:
         """Remembers the file; nothing is opened before the first `read`.
 
         Args:
             path: the file.
             offset: bytes that were read in an earlier life; more than the file holds means from its beginning.
+            redactor: knows what must not be cut in two. It masks nothing here.
         """
         self.path = path
         self._offset = offset
+        self._redactor = redactor or Redactor()
+        self._cut = False
         self._held = bytearray()
         self._handle: int | None = None
         self._closer: weakref.finalize[[int], Tail] | None = None
@@ -88,7 +100,7 @@ class Tail:
     def _read(self, lines: list[Line], limit_bytes: int, *, final: bool) -> None:
         taken = 0
         while self._open() and (taken < limit_bytes or not lines):
-            chunk = self._next_chunk(lines)
+            chunk = self._next_chunk(lines, min(_READ_BYTES, max(limit_bytes, _LEAST_BYTES)))
             taken += len(chunk)
             self._held += chunk
             self._take_lines(lines)
@@ -120,14 +132,15 @@ class Tail:
             raise OSError(errno.EINVAL, "not a plain file")
         if status.st_size < self._offset:
             self._offset = 0
+        self._cut = self._offset > 0 and os.pread(handle, 1, self._offset - 1) != b"\n"
         self._handle = handle
         return True
 
-    def _next_chunk(self, lines: list[Line]) -> bytes:
+    def _next_chunk(self, lines: list[Line], size: int) -> bytes:
         assert self._handle is not None  # noqa: S101 - only called once it is open
         if os.fstat(self._handle).st_size < self._offset + len(self._held):
             self._start_again(lines)
-        return os.pread(self._handle, _READ_BYTES, self._offset + len(self._held))
+        return os.pread(self._handle, size, self._offset + len(self._held))
 
     def _replaced(self) -> bool:
         """True when the path now names another file; false when it names none."""
@@ -144,29 +157,67 @@ class Tail:
         while True:
             # Two bytes more than the limit, so that `\r\n` right behind a full line makes no empty piece.
             end = held.find(b"\n", start, start + MAX_LINE_BYTES + 2)
-            if end >= 0:
-                stop = end + 1
-            elif len(held) - start >= MAX_LINE_BYTES + 2:
-                end = stop = _character_boundary(held, start + MAX_LINE_BYTES)
+            if end >= 0 and not self._cut:
+                start += self._take_whole_lines(lines, start)
+            elif end >= 0:
+                self._take(lines, held[start:end], end + 1 - start, ended=True)
+                start = end + 1
+            elif self._too_long(start):
+                end = self._where_to_cut(start)
+                self._take(lines, held[start:end], end - start, ended=False)
+                start = end
             else:
                 break
-            self._offset += stop - start
-            lines.append(Line(_text(held[start:end], ended=stop > end), self._offset))
-            start = stop
         del held[:start]
+
+    def _take_whole_lines(self, lines: list[Line], start: int) -> int:
+        """All lines from here to the last line end, or to one that is too long; returns their bytes. One is there at least."""
+        block = bytes(self._held[start : self._held.rfind(b"\n")])
+        sizes = [len(raw) + 1 for raw in block.split(b"\n")]
+        if max(sizes) > MAX_LINE_BYTES + 2:
+            sizes = list(takewhile(lambda size: size <= MAX_LINE_BYTES + 2, sizes))
+            block = block[: sum(sizes) - 1]
+        ends = list(accumulate(sizes, initial=self._offset))[1:]
+        self._offset = ends[-1]
+        lines.extend(map(_LINE, zip(_texts(block), ends, repeat(False))))  # noqa: FBT003 - one has no end
+        return sum(sizes)
+
+    def _take(self, lines: list[Line], raw: bytearray, size: int, *, ended: bool) -> None:
+        self._offset += size
+        lines.append(Line(_text(raw, ended=ended), self._offset, continues=self._cut))
+        self._cut = not ended
+
+    def _too_long(self, start: int) -> bool:
+        """Whether it has to be cut, and everything is there that decides where."""
+        ahead = len(self._held) - start - MAX_LINE_BYTES - 2
+        return ahead >= self._redactor.longest_bytes or (
+            ahead >= 0 and b"\n" in self._held[start + MAX_LINE_BYTES :]
+        )
+
+    def _where_to_cut(self, start: int) -> int:
+        """Between two characters, and not inside a secret: half of one would not be known as a secret any more."""
+        at = _character_boundary(self._held, start + MAX_LINE_BYTES)
+        near = self._redactor.longest_bytes
+        first = max(start, at - near)
+        text = self._held[first : at + near].decode("utf-8", "surrogateescape")
+        for begin, end in self._redactor.spans(text):
+            place = first + len(text[:begin].encode("utf-8", "surrogateescape"))
+            behind = place + len(text[begin:end].encode("utf-8", "surrogateescape"))
+            if place < at < behind:
+                return place if place > start else behind
+        return at
 
     def _take_rest(self, lines: list[Line]) -> None:
         if self._held:
-            self._offset += len(self._held)
-            lines.append(Line(_text(self._held, ended=True), self._offset))
+            self._take(lines, self._held, len(self._held), ended=True)
             self._held.clear()
 
     def _start_again(self, lines: list[Line]) -> None:
         """Gives out what is held of the old content; its offset must not be carried over to the new."""
         if self._held:
-            lines.append(Line(_text(self._held, ended=True), 0))
+            lines.append(Line(_text(self._held, ended=True), 0, continues=self._cut))
             self._held.clear()
-        self._offset = 0
+        self._offset, self._cut = 0, False
 
     def _count(self, limit_bytes: int) -> int:
         assert self._handle is not None  # noqa: S101 - only called once it is open
@@ -187,6 +238,16 @@ class Tail:
 def _text(raw: bytes | bytearray, *, ended: bool) -> str:
     line = raw.removesuffix(b"\r") if ended else raw
     return line.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _texts(block: bytes) -> list[str]:
+    """As `_text` for lines that have their ends, all at once where they are valid."""
+    try:
+        text = block.decode()
+    except UnicodeDecodeError:
+        return [_text(raw, ended=True) for raw in block.split(b"\n")]
+    lines = text.replace("\0", "\ufffd").split("\n")
+    return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
 
 
 def _character_boundary(data: bytearray, at: int) -> int:

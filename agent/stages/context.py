@@ -14,6 +14,7 @@ from agent.instance.imds import Metadata
 from agent.journal.facts import LogShipped, RunBegan
 from agent.journal.journal import Journal, read, set_aside
 from agent.journal.progress import Progress
+from agent.logs.quick_put import put_quickly
 from agent.logs.shipper import Shipper
 from agent.logs.spool import SPOOL, Spool
 from agent.outcome import Reason
@@ -57,7 +58,7 @@ class RunContext:
         self.stop = Stop()
         self.redactor = Redactor()
         self.redactor.add(*_known_secrets(settings, environment))
-        self.clients = Clients(region)
+        self.clients = Clients(region, prepare={"logs": put_quickly})
         self.spool = Spool(settings.state_dir)
         self.journal = Journal(
             journal_path(settings.state_dir),

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.logs.batch import (
+    CONTINUED,
     EVENT_OVERHEAD_BYTES,
     MAX_BATCH_BYTES,
     MAX_BATCH_EVENTS,
@@ -64,7 +65,10 @@ def test_batches_are_inside_the_limits_and_lose_nothing(said: list[tuple[str, in
 @given(texts, st.sampled_from([1, 1000, 30_000]))
 def test_a_long_line_is_cut_in_pieces_that_make_the_line_again(text: str, times: int) -> None:
     pieces = line(text * times)
-    assert "".join(piece.message for piece in pieces) == (text * times or " ")
+    first, *others = [piece.message for piece in pieces]
+    assert all(message.startswith(CONTINUED) for message in others)
+    whole = first + "".join(message.removeprefix(CONTINUED) for message in others)
+    assert whole == (text * times or " ")
     assert [piece.end_offset for piece in pieces] == [None] * (len(pieces) - 1) + [7]
 
 

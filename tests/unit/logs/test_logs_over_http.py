@@ -14,7 +14,9 @@ from moto.server import ThreadedMotoServer
 
 from agent.clock import SystemClock
 from agent.deadline import Deadline
+from agent.logs.batch import CONTINUED
 from agent.logs.cloudwatch import LogsClient
+from agent.logs.quick_put import put_quickly
 from agent.logs.shipper import Flushed, Shipper
 from agent.redact import Redactor
 from tests.fakes_logs import check_limits
@@ -94,7 +96,7 @@ def test_ten_thousand_lines_of_a_process_are_in_cloudwatch_once_and_in_order(
     endpoint: str, tmp_path: Path
 ) -> None:
     client = client_of(endpoint)
-    shipper = shipper_of(Strict(client))
+    shipper = shipper_of(Strict(put_quickly(client)))
     path = tmp_path / "run.log"
     shipper.start()
     shipper.follow(path, RUNNER)
@@ -119,7 +121,8 @@ def test_strange_lines_arrive_as_they_were_defined(endpoint: str, tmp_path: Path
     assert flushed == Flushed(complete=True, sent_lines={"4711/i-2/runner": 7})
     first, bold, broken, uni, *long = messages(client, "4711/i-2/runner")
     assert (first, bold, broken, uni) == (" ", "\x1b[1mbold\x1b[0m", "\ufffd\ufffd", "ä€😀")
-    assert "".join(long) == "x" * 600_000
+    assert all(piece.startswith(CONTINUED) for piece in long[1:])
+    assert "".join(piece.removeprefix(CONTINUED) for piece in long) == "x" * 600_000
 
 
 def test_an_endpoint_that_nobody_serves_makes_an_incomplete_flush_in_time(tmp_path: Path) -> None:
@@ -130,3 +133,31 @@ def test_an_endpoint_that_nobody_serves_makes_an_incomplete_flush_in_time(tmp_pa
     flushed = shipper.flush(Deadline.after(CLOCK, 0.5), final=True)
     shipper.stop()
     assert flushed == Flushed(complete=False, unsent_lines=1, sent_lines={RUNNER: 0})
+
+
+def test_a_body_that_we_write_ourselves_is_what_botocore_would_have_sent(endpoint: str) -> None:
+    quick, plain = put_quickly(client_of(endpoint)), client_of(endpoint)
+    plain.create_log_group(logGroupName="/quick")
+    now = int(CLOCK.utc().timestamp() * 1000)
+    said = ["plain", " ", "ä€😀", 'quotes " and \\', "\x1b[1m\t\u2028\x7f"]
+    events = [{"timestamp": now + n, "message": text} for n, text in enumerate(said)]
+    for client, name in ((quick, "quick"), (plain, "plain")):
+        plain.create_log_stream(logGroupName="/quick", logStreamName=name)
+        client.put_log_events(logGroupName="/quick", logStreamName=name, logEvents=events)
+    found = [
+        [
+            (event["timestamp"], event["message"])
+            for event in plain.get_log_events(
+                logGroupName="/quick", logStreamName=name, startFromHead=True
+            )["events"]
+        ]
+        for name in ("quick", "plain")
+    ]
+    assert found[0] == found[1] == [(now + n, text) for n, text in enumerate(said)]
+
+
+def test_other_calls_of_the_quick_client_are_as_ever(endpoint: str) -> None:
+    client = put_quickly(client_of(endpoint))
+    client.create_log_group(logGroupName="/other")
+    groups = client.describe_log_groups(logGroupNamePrefix="/other")["logGroups"]
+    assert [group["logGroupName"] for group in groups] == ["/other"]

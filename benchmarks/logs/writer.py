@@ -1,0 +1,25 @@
+"""Writes numbered lines as a job does: one write a line, to stdout. Prints how long it took to stderr."""
+
+import os
+import sys
+import time
+
+LINE_BYTES = 200
+
+
+def main(lines: int, lines_a_second: float) -> None:
+    """Writes as fast as it can, or at a pace where one is given."""
+    began = time.monotonic()
+    write = os.write
+    for number in range(lines):
+        if lines_a_second and number % 100 == 0:
+            ahead = began + number / lines_a_second - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+        head = f"{number} {time.monotonic():.6f} "
+        write(1, head.ljust(LINE_BYTES - 1, "x").encode() + b"\n")
+    sys.stderr.write(f"{time.monotonic() - began:.6f}\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))
