@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help demo test chaos lint format docs lock clean
+.PHONY: help demo test chaos bench-logs lint format docs lock clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 demo: $(INSTALLED) ## one whole job on embedded AWS, GitHub and runner; SCENARIO=name plays another
 	$(BIN)/runs-fleet-agent demo $(if $(SCENARIO),--scenario $(SCENARIO))
@@ -17,6 +17,9 @@ test: $(INSTALLED) ## all tests but the slow fault runs
 
 chaos: $(INSTALLED) ## 200 random faults and a table; FAULTS=1000 SEED=1, or ONLY=seed to play one again
 	$(BIN)/python -m tests.faults $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+bench-logs: $(INSTALLED) ## a million lines to a local endpoint, beside `cat` and the common way
+	$(BIN)/python -m benchmarks.logs
 
 lint: $(INSTALLED) ## ruff, format check, mypy --strict
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ class Bench:
         self.shippers: list[Shipper] = []
         self._before = shipper_threads()
 
-    def shipper(self, flush_seconds: float = 30.0) -> Shipper:
+    def shipper(self, flush_seconds: float = 30.0, poll_seconds: float = 0.01) -> Shipper:
         shipper = Shipper(
             self.client,
             GROUP,
@@ -32,10 +32,16 @@ class Bench:
             redactor=self.redactor,
             on_shipped=self.shipped,
             flush_seconds=flush_seconds,
-            poll_seconds=0.01,
+            poll_seconds=poll_seconds,
         )
         self.shippers.append(shipper)
         return shipper
+
+    def wait_until_open(self, path: Path) -> None:
+        """Until this process has the file open, twice where the test itself has it."""
+        deadline = soon()
+        while sum(_is(link, path) for link in Path("/proc/self/fd").iterdir()) < 2:
+            assert not deadline.expired, f"nobody opened {path}"
 
     def threads(self) -> list[threading.Thread]:
         """Of its own shippers."""
@@ -60,3 +66,10 @@ def say(path: Path, text: str) -> None:
 
 def numbered(count: int) -> list[str]:
     return [f"line {number}" for number in range(count)]
+
+
+def _is(link: Path, path: Path) -> bool:
+    try:
+        return link.readlink() == path
+    except OSError:
+        return False

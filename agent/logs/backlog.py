@@ -75,12 +75,18 @@ class Backlog:
             final: nobody writes any more: last lines without an end are lines too.
         """
         with self._lock:
-            for directory in self._directories:
-                self._sources.extend(directory.new_sources())
+            self._find()
             unread = list(self._sources)
             while unread and not self.is_full:
                 unread = [each for each in unread if not self._read(each, _READ_BYTES, final=final)]
+            if not unread:
+                self._let_go_of_deleted()
             return not unread
+
+    def find(self) -> None:
+        """Opens the files that have appeared, so that they can be read although they are deleted soon."""
+        with self._lock:
+            self._find()
 
     def next_batch(self) -> tuple[Event, ...]:
         """What one call to CloudWatch takes; it stays in the backlog until it is forgotten."""
@@ -118,6 +124,18 @@ class Backlog:
         with self._lock:
             waiting = sum(each.end_offset is not None for each in self._pending)
             return waiting + sum(source.tail.lines_left() for source in self._sources)
+
+    def _find(self) -> None:
+        for directory in self._directories:
+            self._sources.extend(directory.new_sources())
+
+    def _let_go_of_deleted(self) -> None:
+        for source in [each for each in self._sources if each.tail.deleted]:
+            if self._read(source, MAX_AHEAD_BYTES, final=True):
+                self._sources.remove(source)
+                source.tail.close()
+                for directory in self._directories:
+                    directory.let_go(source.path)
 
     def _read(self, source: Source, ahead_bytes: int, *, final: bool) -> bool:
         """Reads one file until it is at its end or far enough ahead; true when it was at its end."""

@@ -24,14 +24,14 @@ _NICE = 5
 _LOOK_AGAIN_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pace:
     """How often a lane looks and sends."""
 
     flush_seconds: float
     """A line waits at most so long for others to share its batch."""
     poll_seconds: float
-    """Between two looks at the files."""
+    """Between two looks at the files, where nothing wakes the lane earlier."""
 
 
 @dataclass(eq=False, slots=True)
@@ -83,6 +83,10 @@ class Lane:
                 name = f"logs {self._stream.name}"
                 self._thread = threading.Thread(target=self._run, name=name, daemon=True)
                 self._thread.start()
+
+    def look(self) -> None:
+        """There may be more to read."""
+        self._wake.set()
 
     def stop(self) -> None:
         """Ends the thread after the call it is in, and waits a little for that; the rest stays unsent."""
@@ -153,8 +157,12 @@ class Lane:
         backing_off = max(0.0, self._retry_at - self._clock.monotonic())
         if self._flushes:
             return min(backing_off, *(flush.deadline.remaining() for flush in self._flushes))
-        behind = not self._at_end and not self._stream.off
-        return backing_off if behind else self._pace.poll_seconds
+        if not self._at_end and not self._stream.off:
+            return backing_off
+        if self.backlog.is_empty:
+            return self._pace.poll_seconds
+        due = self._pace.flush_seconds - self.backlog.waited_seconds
+        return max(backing_off, min(due, self._pace.poll_seconds), 0.0)
 
     def _may_send(self, *, everything: bool) -> bool:
         if self._stopping or self.backlog.is_empty or self._clock.monotonic() < self._retry_at:

@@ -1,5 +1,6 @@
 """Sends followed files to CloudWatch streams, each file's lines in order, every 5 s or 1 MiB."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,11 +8,17 @@ from pathlib import Path
 
 from agent.clock import Clock
 from agent.deadline import Deadline
+from agent.events import event
 from agent.logs.backlog import Backlog
 from agent.logs.cloudwatch import LogsClient, LogStream
+from agent.logs.file_notices import FileNotices
 from agent.logs.lane import Flush, Lane, Pace
 from agent.logs.source import Directory, source
 from agent.redact import Redactor
+
+log = logging.getLogger(__name__)
+
+_WITHOUT_NOTICES_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Shipper:
         redactor: Redactor,
         on_shipped: Callable[[str, Path, int], None],
         flush_seconds: float = 5.0,
-        poll_seconds: float = 0.2,
+        poll_seconds: float = 2.0,
     ) -> None:
         """Starts nothing yet.
 
@@ -53,7 +60,7 @@ class Shipper:
             redactor: masks each line before it is kept in memory.
             on_shipped: told stream, file and offset after each batch, from several threads.
             flush_seconds: how long a line may wait for others to share its batch.
-            poll_seconds: between two looks at the files.
+            poll_seconds: between two looks at the files, where the kernel does not say that they have grown.
         """
         self._client = client if group else None
         self._group = group
@@ -64,6 +71,7 @@ class Shipper:
         self._lock = threading.Lock()
         self._lanes: dict[str, Lane] = {}
         self._started = False
+        self._notices = FileNotices(self._find, self._look) if self._client is not None else None
 
     def follow(self, path: Path, stream: str, *, prefix: str = "", offset: int = 0) -> None:
         """Sends a file's lines to the stream, from an offset in bytes; the file need not be there yet.
@@ -72,6 +80,7 @@ class Shipper:
         """
         lane = self._lane(stream)
         if lane is not None:
+            self._watch(path.parent)
             lane.backlog.follow(source(path, prefix, offset, redactor=self._redactor))
 
     def follow_directory(
@@ -94,6 +103,7 @@ class Shipper:
         """
         lane = self._lane(stream)
         if lane is not None:
+            self._watch(directory)
             lane.backlog.follow_directory(
                 Directory(directory, pattern, prefix, offset, self._redactor)
             )
@@ -106,11 +116,12 @@ class Shipper:
         others = [lane for lane in self._all_lanes() if lane is not target]
         taken = [moved for lane in others if (moved := lane.backlog.take(path)) is not None]
         there = taken[0] if taken else source(path, "", 0, redactor=self._redactor)
+        self._watch(path.parent)
         target.backlog.follow(there)
 
     def start(self) -> None:
         """Starts sending; more than once does nothing."""
-        self._started = True
+        self._start_notices()
         for lane in self._all_lanes():
             lane.start()
 
@@ -138,6 +149,34 @@ class Shipper:
         """Ends the threads, in a few seconds at most; sends nothing more."""
         for lane in self._all_lanes():
             lane.stop()
+        if self._notices is not None:
+            self._notices.close()
+
+    def _start_notices(self) -> None:
+        with self._lock:
+            if self._started:
+                return
+            self._started = True
+        try:
+            if self._notices is not None:
+                self._notices.start()
+        except OSError as exc:
+            event(log, "logs.polled", why=exc)
+            self._notices = None
+            self._pace.poll_seconds = min(self._pace.poll_seconds, _WITHOUT_NOTICES_SECONDS)
+
+    def _watch(self, directory: Path) -> None:
+        if self._notices is not None:
+            self._notices.watch(directory)
+
+    def _find(self) -> None:
+        for lane in self._all_lanes():
+            lane.backlog.find()
+            lane.look()
+
+    def _look(self) -> None:
+        for lane in self._all_lanes():
+            lane.look()
 
     def _all_lanes(self) -> list[Lane]:
         with self._lock:

@@ -42,23 +42,33 @@ class Directory:
     prefix: Callable[[Path], str]
     offset: Callable[[Path], int]
     redactor: Redactor
-    _known: set[Path] = field(default_factory=set)
+    _followed: set[Path] = field(default_factory=set)
+    _seen: set[Path] = field(default_factory=set)
     _full: bool = False
 
     def new_sources(self) -> Iterator[Source]:
-        """The files that were not there the last time, by name."""
+        """The files that were not there the last time, by name; each is open already."""
         for path in self._new_paths():
-            if len(self._known) >= MAX_FILES:
+            if len(self._followed) >= MAX_FILES:
                 self._say_full()
                 return
-            self._known.add(path)
-            yield source(path, self.prefix(path), self.offset(path), redactor=self.redactor)
+            # A file of the same name as one that was deleted is another file.
+            offset = 0 if path in self._seen else self.offset(path)
+            self._followed.add(path)
+            self._seen.add(path)
+            found = source(path, self.prefix(path), offset, redactor=self.redactor)
+            found.tail.hold()
+            yield found
+
+    def let_go(self, path: Path) -> None:
+        """The file was deleted, and read to its end."""
+        self._followed.discard(path)
 
     def _new_paths(self) -> list[Path]:
         try:
             if self.path.is_symlink():
                 return []
-            return sorted(set(self.path.glob(self.pattern)) - self._known)
+            return sorted(set(self.path.glob(self.pattern)) - self._followed)
         except OSError:
             return []
 

@@ -5,6 +5,7 @@ import logging
 import os
 import stat
 import weakref
+from contextlib import suppress
 from functools import partial
 from itertools import accumulate, repeat, takewhile
 from pathlib import Path
@@ -80,6 +81,16 @@ class Tail:
         except OSError as exc:
             self._warn(exc)
         return lines
+
+    def hold(self) -> None:
+        """Opens the file, so that it can be read to its end even when it is deleted now."""
+        with suppress(OSError):
+            self._open()
+
+    @property
+    def deleted(self) -> bool:
+        """The file has no name any more; nobody else will find it."""
+        return self._handle is not None and os.fstat(self._handle).st_nlink == 0
 
     def lines_left(self, limit_bytes: int = 64 * 1024 * 1024) -> int:
         """How many lines of the file have not been given out, counted over at most `limit_bytes`."""

@@ -110,16 +110,18 @@ class RunContext:
             self.shipper.follow(path, self.runner_stream, offset=offset)
 
     def follow_diag(self) -> None:
-        """Ships the runner's `_diag` logs behind a prefix naming the file."""
+        """Ships the runner's `_diag` logs behind a prefix naming the file; its pages hold what the job's steps say."""
         stream = self.runner_stream
         if stream is not None:
-            self.shipper.follow_directory(
-                self.settings.runner_dir / "_diag",
-                "*.log",
-                stream,
-                prefix=lambda path: f"[_diag/{path.name}] ",
-                offset=lambda path: self.progress.offset(stream, str(path)),
-            )
+            diag = self.settings.runner_dir / "_diag"
+            for folder in (diag, diag / "pages"):
+                self.shipper.follow_directory(
+                    folder,
+                    "*.log",
+                    stream,
+                    prefix=lambda path: f"[{path.relative_to(diag.parent)}] ",
+                    offset=lambda path: self.progress.offset(stream, str(path)),
+                )
 
     def _follow_agent_log(self) -> None:
         stream, path = self.agent_stream, self.spool.agent

@@ -55,6 +55,7 @@ def test_a_simple_workflow_is_served_from_download_to_termination(run: Run, tmp_
     assert {name.rpartition("/")[2] for name in streams} == {"agent", "runner"}
     lines = cloud.log_lines(f"4711/{cloud.instance_id}/runner")
     assert any(line.startswith("[_diag/Worker_") for line in lines)
+    assert any(line.startswith("[_diag/pages/") and "hello from" in line for line in lines)
 
 
 def test_a_red_job_is_a_success_of_the_runner(reporting_run: Run) -> None:

