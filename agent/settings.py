@@ -46,6 +46,9 @@ def _boolean(value: object) -> object:
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 
+METRICS_NAMESPACE = "RUNS_FLEET_METRICS_NAMESPACE"
+MAY_BE_EMPTY = ("RUNS_FLEET_LOG_GROUP", METRICS_NAMESPACE)
+"""An empty one turns off what it names."""
 DRY_RUN = "RUNS_FLEET_DRY_RUN"
 Version = Annotated[str, AfterValidator(_version)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
@@ -93,6 +96,12 @@ class Settings(BaseModel):
         alias="RUNS_FLEET_LOG_GROUP",
         pattern=r"^[A-Za-z0-9_/.#-]{0,512}$",
         description="CloudWatch Logs group; empty turns shipping off",
+    )
+    metrics_namespace: str = Field(
+        "RunsFleetAgent",
+        alias=METRICS_NAMESPACE,
+        pattern=r"^([A-Za-z0-9.\-_/#]{1,255})?$",
+        description="CloudWatch metrics of each job come from one line in the agent stream (embedded metric format); empty turns it off",
     )
     runner_version: Version = Field(
         "latest",
@@ -216,7 +225,7 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Reads the settings; an empty variable counts as not set, but for `RUNS_FLEET_LOG_GROUP`.
+        """Reads the settings; an empty variable counts as not set, but for those in `MAY_BE_EMPTY`.
 
         Raises:
             SettingsError: names every variable with an unusable value, in one line.
@@ -254,7 +263,7 @@ def _given(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: environment[name]
         for name in names
-        if environment.get(name) or (name == "RUNS_FLEET_LOG_GROUP" and name in environment)
+        if environment.get(name) or (name in MAY_BE_EMPTY and name in environment)
     }
 
 

@@ -36,6 +36,9 @@ class ConfigFetched(Fact):
     queue_url: str
     """Empty when nobody is to be told."""
     seconds: float
+    logs_bucket: str = ""
+    """Where `_diag` goes; empty when nobody wants it."""
+    logs_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class RunnerPlaced(Fact):
     source: str
     """`disk`, `cache` or `github`."""
     seconds: float
+    archive_bytes: int = 0
+    """As it was transferred; 0 where nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,8 @@ class RunnerGone(Fact):
 class LogsFlushed(Fact):
     kind: ClassVar[str] = "logs_flushed"
     complete: bool
+    upload: str = "disabled"
+    """What became of `_diag` in S3, as in the final message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,13 @@ class LocalCloud:
         heads = {key: s3.head_object(Bucket=BUCKET, Key=key) for key in keys}
         return {key: (head["ContentLength"], head["Metadata"]) for key, head in heads.items()}
 
+    def stored(self, prefix: str) -> dict[str, bytes]:
+        """The objects of the bucket whose key begins with the prefix, as they were put."""
+        s3 = self._client("s3")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+
     def put_cached(self, data: bytes | Path, *, sha256: str | None) -> str:
         """Puts bytes where the archive is looked for; returns the key.
 

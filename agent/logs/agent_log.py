@@ -9,6 +9,8 @@ from typing import TextIO
 
 from agent.redact import Redactor
 
+RAW = "runs_fleet_raw"
+"""`extra={RAW: True}`: the message is a line of its own, without time, level and logger."""
 OURS = ("agent", "flows", "tasks")
 """Loggers that may say what they like; all others, third-party ones, say warnings and worse."""
 
@@ -84,6 +86,8 @@ class AgentLog(logging.Handler):
     def _lines(self, record: logging.LogRecord) -> str:
         start = f"{_moment(record.created)} {record.levelname} {record.name} "
         masked = self._redactor.mask(_message(record))
+        if getattr(record, RAW, False):
+            return f"{masked}\n"
         return "".join(f"{start}{line}\n" for line in masked.splitlines() or [""])
 
     def _write(self, data: bytes) -> None:

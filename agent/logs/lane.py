@@ -60,6 +60,7 @@ class Lane:
         """Has no thread yet."""
         self.backlog = backlog
         self.sent_lines = 0
+        self.worst_lag_seconds = 0.0
         self._stream = stream
         self._clock = clock
         self._on_shipped = on_shipped
@@ -173,6 +174,7 @@ class Lane:
         """Sends one batch; true when it is off the list."""
         batch = self.backlog.next_batch()
         put = self._stream.put(batch)
+        self.worst_lag_seconds = max(self.worst_lag_seconds, self.backlog.waited_seconds)
         if put in (Put.LATER, Put.OFF):
             self._back_off()
             return False

@@ -31,6 +31,8 @@ class Flushed:
     """Lines that are not in CloudWatch: they are in the files, or CloudWatch refused them."""
     sent_lines: Mapping[str, int] = field(default_factory=dict)
     """By stream, since the start."""
+    worst_lag_seconds: float = field(default=0.0, compare=False)
+    """Since the start: the longest that a line waited until CloudWatch had it."""
 
 
 class Shipper:
@@ -143,6 +145,7 @@ class Shipper:
             complete=complete,
             unsent_lines=0 if complete else sum(lane.unsent_lines() for lane in lanes.values()),
             sent_lines={name: lane.sent_lines for name, lane in lanes.items()},
+            worst_lag_seconds=max((lane.worst_lag_seconds for lane in lanes.values()), default=0.0),
         )
 
     def stop(self) -> None:

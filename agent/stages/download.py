@@ -53,6 +53,8 @@ class StagedRunner:
     """True when the cache was seen to hold a wrong archive: it is replaced."""
     began: float
     """`clock.monotonic()` when the stage began."""
+    archive_bytes: int = 0
+    """As it was transferred; 0 where nothing was."""
 
 
 def download(
@@ -213,6 +215,7 @@ def _stage(attempt: _Attempt, source: Source, stream: ArchiveStream, *, keep: bo
         archive=kept,
         cache_was_wrong=attempt.cache_was_wrong,
         began=attempt.began,
+        archive_bytes=unpacked.archive_bytes,
     )
 
 

@@ -69,6 +69,8 @@ def fetch_config(
                 runner_name=config.name_on(run.instance_id),
                 queue_url=run.settings.termination_queue_url or config.termination_queue_url,
                 seconds=run.seconds_since(moment),
+                logs_bucket=config.runner_logs_bucket,
+                logs_prefix=config.runner_logs_prefix,
             )
         )
     event(log, "config.fetched", run_id=config.run_id, job_id=config.job_id, repo=config.repo)

@@ -8,6 +8,7 @@ from agent.errors import AgentError
 from agent.events import event, warning
 from agent.journal.facts import MessageGivenUp, MessageSent
 from agent.journal.progress import Progress
+from agent.logs.diag_upload import UPLOADS, Upload
 from agent.messages.job_status import JobStatus
 from agent.messages.sqs import Queue
 from agent.outcome import Reason, Status
@@ -97,12 +98,18 @@ def final_message(run: RunContext) -> JobStatus:
         reason=outcome.reason,
         log_group=run.settings.log_group or None,
         log_stream=run.runner_stream if run.settings.log_group else None,
+        log_upload=_upload(progress),
         peak_memory_mb=ended.peak_memory_mb if ended else None,
         min_disk_free_mb=ended.min_disk_free_mb if ended else None,
         oom_kills=ended.oom_kills if ended else None,
         **_identity(run),
         **_bootstrap(progress),
     )
+
+
+def _upload(progress: Progress) -> Upload | None:
+    flushed = progress.logs_flushed
+    return UPLOADS.get(flushed.upload) if flushed else None
 
 
 def _identity(run: RunContext) -> dict[str, str | None]:

@@ -1,11 +1,14 @@
-"""Sends what has been said so far to CloudWatch, within a time limit."""
+"""Sends what has been said so far to CloudWatch, and `_diag` to S3 where it is wanted, within a time limit."""
 
 import logging
+import threading
 
 from agent.deadline import Deadline
 from agent.events import event, warning
 from agent.journal.facts import LogsFlushed
+from agent.logs.diag_upload import DiagUpload, Upload, key_prefix
 from agent.stages.context import RunContext
+from agent.stages.metrics import say_metrics
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +18,7 @@ def ship_logs(run: RunContext, *, deadline: Deadline) -> bool:
     if run.progress.logs_flushed is not None:
         return run.progress.logs_flushed.complete
     run.shipper.start()
+    upload = _DiagBeside(run, deadline)
     flushed = run.shipper.flush(deadline, final=True)
     if flushed.complete:
         event(log, "logs.shipped")
@@ -22,5 +26,40 @@ def ship_logs(run: RunContext, *, deadline: Deadline) -> bool:
         warning(
             log, "logs.left_in_the_spool", lines=flushed.unsent_lines, where=run.spool.agent.parent
         )
-    run.journal.add(LogsFlushed(run.journal.now(), complete=flushed.complete))
+    fact = LogsFlushed(run.journal.now(), complete=flushed.complete, upload=upload.result())
+    run.journal.add(fact)
+    say_metrics(run, flushed)
     return flushed.complete
+
+
+class _DiagBeside:
+    """Uploads `_diag` in a thread of its own, which is left behind when it hangs."""
+
+    def __init__(self, run: RunContext, deadline: Deadline) -> None:
+        self._run = run
+        self._deadline = deadline
+        self._done = threading.Event()
+        self._result: Upload = "failed"
+        config = run.progress.config
+        self._bucket = config.logs_bucket if config else ""
+        self._prefix = key_prefix(config.logs_prefix, config.run_id, run.instance_id) if config else ""  # fmt: skip
+        if self._bucket:
+            threading.Thread(target=self._upload, name="diag upload", daemon=True).start()
+
+    def result(self) -> Upload:
+        """Waits for it until the deadline."""
+        if not self._bucket:
+            return "disabled"
+        if not self._deadline.clock.wait(self._done, self._deadline.remaining()):
+            warning(log, "diag.not_in_time", bucket=self._bucket)
+        return self._result
+
+    def _upload(self) -> None:
+        run = self._run
+        try:
+            client = run.clients.get("s3")
+            to = DiagUpload(client, self._bucket, self._prefix, mask=run.redactor.mask_bytes)
+            self._result = to.upload(run.settings.runner_dir / "_diag", self._deadline)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the end goes on
+            warning(log, "diag.failed", error=exc)
+        self._done.set()

@@ -35,6 +35,7 @@ def verify(run: RunContext, staged: StagedRunner) -> StagedRunner:
                 sha256=staged.sha256,
                 source=staged.source,
                 seconds=run.seconds_since(staged.began),
+                archive_bytes=staged.archive_bytes,
             )
         )
     return staged

@@ -1,5 +1,7 @@
 """One story a test: what is special about it, after every promise was seen to hold."""
 
+import gzip
+import json
 import os
 import re
 import signal
@@ -14,8 +16,10 @@ from agent.demo.play import Play, Script
 from agent.demo.promises import progress, runner_stream_lines
 from agent.demo.scenarios import scenarios
 from agent.journal.progress import Owed
+from agent.localcloud.cloud import BUCKET
 from agent.localcloud.runner.scenario import Job, Scenario, Step
 from agent.outcome import Reason
+from agent.stages.metrics import UNITS
 from tests.integration.conftest import Run
 
 ROOT = Path(__file__).parents[2]
@@ -177,6 +181,26 @@ def test_a_central_server_that_is_not_there_is_left_out(run: Run) -> None:
     played = run(script)
     played.assert_all_promises_held()
     assert played.play.wait_for("prefect.server_unreachable")
+
+
+def test_diag_goes_to_s3_and_the_metrics_into_the_agent_stream(reporting_run: Run) -> None:
+    wanted = {"runner_logs_bucket": BUCKET, "runner_logs_prefix": "diag"}
+    played = reporting_run(Script("diag", runner=job("true"), config=wanted))
+    played.assert_all_promises_held()
+    cloud = played.play.cloud
+    found = cloud.stored(f"diag/4711/{cloud.instance_id}/")
+    kinds = {key.rpartition("/")[2].partition("_")[0] for key in found}
+    assert kinds == {"Runner", "Worker"}
+    assert all(gzip.decompress(body) for body in found.values())
+    assert played.final["log_upload"] == "uploaded"
+    lines = cloud.log_lines(f"4711/{cloud.instance_id}/agent")
+    (metrics,) = [json.loads(line) for line in lines if line.startswith('{"_aws":')]
+    named = metrics["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    assert {each["Name"] for each in named} == set(UNITS)
+    assert all(isinstance(metrics[each["Name"]], int | float) for each in named)
+    assert (metrics["Reason"], metrics["RunnerSource"]) == ("job_served", "github")
+    assert metrics["JobSeconds"] > 0
+    assert metrics["LogLinesUnsent"] == 0
 
 
 def test_the_journal_owes_everything_before_and_nothing_after(reporting_run: Run) -> None:
