@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="print what the journal knows")
     status.add_argument("--json", action="store_true", help="as one JSON object")
     status.set_defaults(command=_status)
+
+    logs = commands.add_parser("logs", help="read a run's log streams from CloudWatch, by time")
+    logs.add_argument("run_id", nargs="?", metavar="RUN_ID", help="this machine's run by default")
+    logs.add_argument("--follow", action="store_true", help="go on until the run is over")
+    logs.set_defaults(command=_logs)
     return parser
 
 
@@ -75,6 +80,13 @@ def _status(given: argparse.Namespace) -> int:
     path = _state_dir() / "journal.jsonl"
     print(status.as_json(path) if given.json else status.as_text(path))
     return 0
+
+
+def _logs(given: argparse.Namespace) -> int:
+    from agent.read_logs import logs
+
+    journal = _state_dir() / "journal.jsonl"
+    return logs(os.environ, given.run_id, follow=given.follow, journal=journal)
 
 
 def _state_dir() -> Path:

@@ -97,6 +97,13 @@ class Settings(BaseModel):
         pattern=r"^[A-Za-z0-9_/.#-]{0,512}$",
         description="CloudWatch Logs group; empty turns shipping off",
     )
+    spool_max_mb: float = Field(
+        512.0,
+        alias="RUNS_FLEET_SPOOL_MAX_MB",
+        ge=8,
+        allow_inf_nan=False,
+        description="of the log files in the state directory; past it the oldest is dropped, and a line in its place says how much",
+    )
     metrics_namespace: str = Field(
         "RunsFleetAgent",
         alias=METRICS_NAMESPACE,

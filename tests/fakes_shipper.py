@@ -1,6 +1,7 @@
 """A shipper on a CloudWatch in memory."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.clock import SystemClock
@@ -22,6 +23,7 @@ class Bench:
         self.redactor = Redactor()
         self.offsets: dict[tuple[str, Path], int] = {}
         self.shippers: list[Shipper] = []
+        self.housekeeping: Callable[[], object] = lambda: None
         self._before = shipper_threads()
 
     def shipper(self, flush_seconds: float = 30.0, poll_seconds: float = 0.01) -> Shipper:
@@ -33,6 +35,7 @@ class Bench:
             on_shipped=self.shipped,
             flush_seconds=flush_seconds,
             poll_seconds=poll_seconds,
+            housekeeping=self.housekeeping,
         )
         self.shippers.append(shipper)
         return shipper

@@ -56,6 +56,7 @@ class Lane:
         clock: Clock,
         on_shipped: Callable[[str, Path, int], None],
         pace: Pace,
+        housekeeping: Callable[[], object],
     ) -> None:
         """Has no thread yet."""
         self.backlog = backlog
@@ -65,6 +66,7 @@ class Lane:
         self._clock = clock
         self._on_shipped = on_shipped
         self._pace = pace
+        self._housekeeping = housekeeping
         self._lock = threading.Lock()
         self._flushes: list[Flush] = []
         self._refused_lines = 0
@@ -133,6 +135,7 @@ class Lane:
             self._answer(flush, complete=False)
 
     def _step(self) -> None:
+        self._housekeeping()
         flushes = list(self._flushes)
         if self._stream.off and self._clock.monotonic() >= self._look_again_at:
             # What was refused may have been granted by now: a role, a group.

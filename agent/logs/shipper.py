@@ -52,6 +52,7 @@ class Shipper:
         on_shipped: Callable[[str, Path, int], None],
         flush_seconds: float = 5.0,
         poll_seconds: float = 2.0,
+        housekeeping: Callable[[], object] = lambda: None,
     ) -> None:
         """Starts nothing yet.
 
@@ -63,6 +64,7 @@ class Shipper:
             on_shipped: told stream, file and offset after each batch, from several threads.
             flush_seconds: how long a line may wait for others to share its batch.
             poll_seconds: between two looks at the files, where the kernel does not say that they have grown.
+            housekeeping: called again and again, from several threads.
         """
         self._client = client if group else None
         self._group = group
@@ -70,6 +72,7 @@ class Shipper:
         self._redactor = redactor
         self._on_shipped = on_shipped
         self._pace = Pace(flush_seconds, poll_seconds)
+        self._housekeeping = housekeeping
         self._lock = threading.Lock()
         self._lanes: dict[str, Lane] = {}
         self._started = False
@@ -178,6 +181,7 @@ class Shipper:
             lane.look()
 
     def _look(self) -> None:
+        self._housekeeping()  # also while a call of every lane hangs
         for lane in self._all_lanes():
             lane.look()
 
@@ -197,6 +201,7 @@ class Shipper:
                     clock=self._clock,
                     on_shipped=self._on_shipped,
                     pace=self._pace,
+                    housekeeping=self._housekeeping,
                 )
             lane = self._lanes[stream]
         if self._started:

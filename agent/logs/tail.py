@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent.events import warning
+from agent.logs.spool_limit import hole_end
 from agent.redact import Redactor
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,8 @@ class Tail:
         taken = 0
         while self._open() and (taken < limit_bytes or not lines):
             chunk = self._next_chunk(lines, min(_READ_BYTES, max(limit_bytes, _LEAST_BYTES)))
+            if chunk[:1] == b"\0" and self._skipped_hole(lines):
+                continue
             taken += len(chunk)
             self._held += chunk
             self._take_lines(lines)
@@ -152,6 +155,22 @@ class Tail:
         if os.fstat(self._handle).st_size < self._offset + len(self._held):
             self._start_again(lines)
         return os.pread(self._handle, size, self._offset + len(self._held))
+
+    def _skipped_hole(self, lines: list[Line]) -> bool:
+        """Whether bytes were dropped here because the spool was over its limit; a line in their place says how many."""
+        assert self._handle is not None  # noqa: S101 - only called once it is open
+        at = self._offset + len(self._held)
+        end = hole_end(self._handle, at)
+        if end == at:
+            return False
+        # What is left of the line that was cut is no use to anybody.
+        rest = os.pread(self._handle, MAX_LINE_BYTES, end)
+        end += rest.find(b"\n") + 1
+        dropped = end - self._offset
+        self._held.clear()
+        self._offset, self._cut = end, False
+        lines.append(Line(f"[{dropped} bytes of this log were dropped: the spool was full]", end))
+        return True
 
     def _replaced(self) -> bool:
         """True when the path now names another file; false when it names none."""

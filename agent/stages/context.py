@@ -17,6 +17,7 @@ from agent.journal.progress import Progress
 from agent.logs.quick_put import put_quickly
 from agent.logs.shipper import Shipper
 from agent.logs.spool import SPOOL, Spool
+from agent.logs.spool_limit import SpoolLimit
 from agent.outcome import Reason
 from agent.redact import Redactor
 from agent.runner.files import secrets_on_disk
@@ -71,6 +72,9 @@ class RunContext:
             clock=clock,
             redactor=self.redactor,
             on_shipped=self._shipped,
+            housekeeping=SpoolLimit(
+                self.spool.directory, int(settings.spool_max_mb * 1_000_000), clock=clock
+            ).enforce,
         )
         self._follow_agent_log()
 

@@ -22,7 +22,7 @@ ROOMS = {
     "runner",
     "watchers",
 }
-COORDINATORS = {"cli", "demo", "guardian", "localcloud", "status", "__main__"}
+COORDINATORS = {"cli", "demo", "guardian", "localcloud", "read_logs", "status", "__main__"}
 
 
 def modules(folder: str) -> list[Path]:

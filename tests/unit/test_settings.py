@@ -13,6 +13,7 @@ WRONG = {
     "RUNS_FLEET_CONFIG_BUCKET": ["s3://bucket", "A", "has space"],
     "RUNS_FLEET_TERMINATION_QUEUE_URL": ["queue", "ftp://host/queue", "https://user:pw@host/q"],
     "RUNS_FLEET_LOG_GROUP": ["a group", "x" * 513],
+    "RUNS_FLEET_SPOOL_MAX_MB": ["0", "nan", "much"],
     "RUNS_FLEET_METRICS_NAMESPACE": ["AWS:mine", "a b", "x" * 256],
     "RUNS_FLEET_RUNNER_VERSION": ["v2.336.0", "2.336", "newest", "2.336.0; rm -rf /"],
     "RUNS_FLEET_RUNNER_SHA256": ["abc", "G" * 64],
