@@ -18,6 +18,7 @@ from agent.logs.batch import (
     next_batch,
     plain_events,
 )
+from agent.logs.blot import blot
 from agent.logs.job_masks import JobMasks
 from agent.logs.source import Directory, Source
 from agent.logs.tail import Line
@@ -141,24 +142,28 @@ class Backlog:
         """Reads one file until it is at its end or far enough ahead; true when it was at its end."""
         before = self._pending_bytes
         while not self.is_full and self._pending_bytes - before < ahead_bytes:
+            start = source.tail.offset
             lines = source.tail.read(limit_bytes=_READ_BYTES, final=final)
             if not lines:
                 return True
             if not self._pending:
                 self._oldest_at = self._clock.monotonic()
-            new = list(self._events(source, lines))
+            new = list(self._events(source, lines, start))
             self._pending.extend(new)
             self._pending_bytes += sum(map(_SIZE, new))
         return False
 
-    def _events(self, source: Source, lines: list[Line]) -> Iterator[Event]:
+    def _events(self, source: Source, lines: list[Line], start: int) -> Iterator[Event]:
         """Most lines need nothing done to them, and a look at many at once is much cheaper than one at each."""
         texts, ends, continued = zip(*lines, strict=True)
         whole = "\n".join(texts)
         self._job_masks.learn(whole)
+        secret = bool(self._redactor.spans(whole))
+        if secret and source.own:
+            blot(source.path, start, ends[-1], self._redactor.spans)
         if (
-            any(continued)
-            or self._redactor.spans(whole)
+            secret
+            or any(continued)
             or self._job_masks.in_text(whole)
             or name_a_moment(texts)
             or max(map(len, texts)) > MAX_PLAIN_CHARACTERS - len(source.prefix)

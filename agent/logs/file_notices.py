@@ -79,17 +79,29 @@ class FileNotices:
     def _arm(self) -> None:
         """Watches what has appeared of what was missing; of the rest, the nearest folder that is there."""
         for directory in list(self._missing):
+            try:
+                self._approach(directory)
+            except OSError as exc:
+                event(log, "logs.not_watched", path=directory, error=exc)
+
+    def _approach(self, directory: Path) -> None:
+        nearest: Path | None = None
+        while True:
             for folder in (directory, *directory.parents):
                 try:
                     self._appears.add_watch(folder, _APPEARS)
-                    if folder == directory:
-                        self._grows.add_watch(folder, _GROWS)
-                        self._missing.discard(directory)
+                    break
                 except OSError as exc:
-                    if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
-                        continue
-                    event(log, "logs.not_watched", path=directory, error=exc)
-                break
+                    if exc.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
+                        raise
+            if folder == directory:
+                self._grows.add_watch(directory, _GROWS)
+                self._missing.discard(directory)
+                return
+            if folder == nearest:
+                return
+            # What appeared before this watch was there has told nobody: look once more.
+            nearest = folder
 
     def _run(self) -> None:
         poller, resting = select.poll(), False

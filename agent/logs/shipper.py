@@ -78,15 +78,17 @@ class Shipper:
         self._started = False
         self._notices = FileNotices(self._find, self._look) if self._client is not None else None
 
-    def follow(self, path: Path, stream: str, *, prefix: str = "", offset: int = 0) -> None:
+    def follow(self, path: Path, stream: str, *, offset: int = 0, own: bool = False) -> None:
         """Sends a file's lines to the stream, from an offset in bytes; the file need not be there yet.
 
-        A file that goes to this stream already stays as it is.
+        A file that goes to this stream already stays as it is. Of one that is the agent's `own`, secrets are taken out on
+        the disk too.
         """
         lane = self._lane(stream)
         if lane is not None:
             self._watch(path.parent)
-            lane.backlog.follow(source(path, prefix, offset, redactor=self._redactor))
+            lane.backlog.follow(source(path, "", offset, redactor=self._redactor, own=own))
+            lane.look()
 
     def follow_directory(
         self,
@@ -112,6 +114,7 @@ class Shipper:
             lane.backlog.follow_directory(
                 Directory(directory, pattern, prefix, offset, self._redactor)
             )
+            lane.look()
 
     def move(self, path: Path, stream: str) -> None:
         """From the next line on, the file goes to another stream; one that was not followed is from now on."""
@@ -123,6 +126,7 @@ class Shipper:
         there = taken[0] if taken else source(path, "", 0, redactor=self._redactor)
         self._watch(path.parent)
         target.backlog.follow(there)
+        target.look()
 
     def start(self) -> None:
         """Starts sending; more than once does nothing."""

@@ -21,15 +21,20 @@ class Source:
 
     tail: Tail
     prefix: str
+    own: bool = False
+    """A file of the agent's, which no job can touch: secrets are taken out of the file too."""
 
     @property
     def path(self) -> Path:
         return self.tail.path
 
 
-def source(path: Path, prefix: str, offset: int, *, redactor: Redactor) -> Source:
+def source(
+    path: Path, prefix: str, offset: int, *, redactor: Redactor, own: bool = False
+) -> Source:
     """A source; characters of a file's name that UTF-8 cannot say are replaced in the prefix."""
-    return Source(Tail(path, offset, redactor=redactor), prefix.encode("utf-8", "replace").decode())
+    said = prefix.encode("utf-8", "replace").decode()
+    return Source(Tail(path, offset, redactor=redactor), said, own)
 
 
 @dataclass(eq=False, slots=True)

@@ -111,7 +111,7 @@ class RunContext:
         """Ships a file of the runner's words from where the last shipper stopped."""
         if self.runner_stream is not None:
             offset = self.progress.offset(self.runner_stream, str(path))
-            self.shipper.follow(path, self.runner_stream, offset=offset)
+            self.shipper.follow(path, self.runner_stream, offset=offset, own=True)
 
     def follow_diag(self) -> None:
         """Ships the runner's `_diag` logs behind a prefix naming the file; its pages hold what the job's steps say."""

@@ -104,3 +104,17 @@ def test_a_page_that_is_deleted_right_after_it_was_written_is_sent(
     assert shipper.flush(soon(), final=True).complete
     found = sorted(woken.client.streams[RUNNER][1:], key=lambda line: int(line.split(".")[0][1:]))
     assert found == [f"[{n}.log] page {n} without an end" for n in range(1, MAX_FILES + 20)]
+
+
+def test_a_path_that_appears_while_it_is_looked_for_is_not_missed(
+    woken: Bench, tmp_path: Path
+) -> None:
+    (shipper,) = woken.shippers
+    for number in range(100):
+        pages = tmp_path / str(number) / "_diag" / "pages"
+        making = threading.Thread(target=pages.mkdir, kwargs={"parents": True})
+        making.start()
+        shipper.follow_directory(pages, "*.log", RUNNER, prefix=lambda _: "")
+        making.join()
+        say(pages / "1.log", f"{number}\n")
+        assert woken.client.wait_for(RUNNER, number + 1)[-1] == str(number)
