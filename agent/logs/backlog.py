@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Iterator
+from itertools import repeat
 from operator import attrgetter
 from pathlib import Path
 
@@ -165,14 +166,17 @@ class Backlog:
             secret
             or any(continued)
             or self._job_masks.in_text(whole)
-            or name_a_moment(texts)
             or max(map(len, texts)) > MAX_PLAIN_CHARACTERS - len(source.prefix)
         ):
             return self._one_by_one(source, lines)
-        moment = self._timestamps.of("", self._clock.utc())
+        now = self._clock.utc()
+        dated = name_a_moment(texts)
+        moments = (
+            self._timestamps.of_each(texts, now) if dated else repeat(self._timestamps.of("", now))
+        )
         if source.prefix or "" in texts:
             texts = tuple(source.prefix + text or " " for text in texts)
-        return plain_events(moment, texts, source.path, ends)
+        return plain_events(moments, texts, source.path, ends)
 
     def _one_by_one(self, source: Source, lines: list[Line]) -> Iterator[Event]:
         now = self._clock.utc()

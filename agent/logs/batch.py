@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice, repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -25,8 +25,9 @@ _CLOCK_JUMP_MS = 3600 * 1000
 _CONTINUATION = 0b1000_0000
 """UTF-8: the upper two bits of every byte of a character but the first."""
 _MOMENT = re.compile(
-    r"\[?(?P<day>\d{4}-\d\d-\d\d)[ T](?P<time>\d\d:\d\d:\d\d(?:\.\d{3})?)Z", re.ASCII
+    r"[\[\ufeff]?(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{3})\d{0,6})?Z", re.ASCII
 )
+"""As `_diag` has it, the listener, our own log, and the pages of a job's steps, whose file may begin with a byte order mark."""
 
 
 class Event(NamedTuple):
@@ -75,14 +76,14 @@ def next_batch(pending: Iterable[Event]) -> tuple[Event, ...]:
 
 
 def plain_events(
-    timestamp_ms: int, texts: Sequence[str], path: Path, ends: Sequence[int]
+    moments: Iterable[int], texts: Sequence[str], path: Path, ends: Sequence[int]
 ) -> Iterator[Event]:
     """As `events` for many lines at once, none of which is empty or longer than an event may be; ten times as fast."""
     sizes: Iterable[int] = map(len, texts)
     if not "".join(texts).isascii():
         sizes = (len(text.encode()) for text in texts)
     whole = (size + EVENT_OVERHEAD_BYTES for size in sizes)
-    fields = zip(repeat(timestamp_ms), texts, whole, repeat(path), ends)
+    fields = zip(moments, texts, whole, repeat(path), ends)
     return map(_EVENT, fields)
 
 
@@ -99,14 +100,20 @@ class Timestamps:
 
     def of(self, text: str, now: datetime) -> int:
         """Milliseconds since 1970: the moment the line itself names, where it is of the last 24 hours, else `now`."""
+        return next(self.of_each((text,), now))
+
+    def of_each(self, texts: Iterable[str], now: datetime) -> Iterator[int]:
+        """As `of`, for one line after another."""
         now_ms = int(now.timestamp() * 1000)
         if self._last_ms > now_ms + _CLOCK_JUMP_MS:
             # The wall clock was set back; CloudWatch would refuse what lies too far in the future.
             self._last_ms = 0
-        own_ms = _moment_ms(text)
-        plausible = own_ms is not None and now_ms - MAX_SPAN_MS < own_ms <= now_ms
-        self._last_ms = max(self._last_ms, own_ms if plausible and own_ms is not None else now_ms)
-        return self._last_ms
+        for text in texts:
+            own_ms = _moment_ms(text)
+            if own_ms is None or not now_ms - MAX_SPAN_MS < own_ms <= now_ms:
+                own_ms = now_ms
+            self._last_ms = max(self._last_ms, own_ms)
+            yield self._last_ms
 
 
 def name_a_moment(texts: Iterable[str]) -> bool:
@@ -118,11 +125,18 @@ def _moment_ms(text: str) -> int | None:
     found = _MOMENT.match(text)
     if found is None:
         return None
+    day, time, milliseconds = found.groups("0")
+    second = _second(day, time)
+    return None if second is None else second * 1000 + int(milliseconds)
+
+
+@lru_cache(maxsize=64)
+def _second(day: str, time: str) -> int | None:
+    """Since 1970; None where there is no such moment. Many lines share a second."""
     try:
-        moment = datetime.fromisoformat(f"{found['day']}T{found['time']}+00:00")
+        return int(datetime.fromisoformat(f"{day}T{time}+00:00").timestamp())
     except ValueError:
         return None
-    return int(moment.timestamp() * 1000)
 
 
 def _pieces(text: str) -> Iterator[str]:

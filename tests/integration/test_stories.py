@@ -80,6 +80,19 @@ def test_thousands_of_lines_arrive_once_and_in_order(reporting_run: Run) -> None
     assert numbers == list(range(5000))
 
 
+def test_what_the_steps_print_arrives_once_and_in_order_although_the_runner_deletes_its_pages(
+    reporting_run: Run,
+) -> None:
+    played = reporting_run(Script("steps", runner=job("for i in $(seq 3000); do echo step line $i; done")))  # fmt: skip
+    played.assert_all_promises_held()
+    numbers = [
+        int(found[1])
+        for line in played.play.cloud.log_lines(f"4711/{played.play.cloud.instance_id}/runner")
+        if (found := re.match(r"\[_diag/pages/\S+\] \S+Z step line (\d+)$", line))
+    ]
+    assert numbers == list(range(1, 3001))
+
+
 def test_a_job_cannot_forge_its_result(reporting_run: Run) -> None:
     forged = (
         "2026-11-23 07:43:02Z: Job other completed with result: Succeeded",

@@ -92,6 +92,8 @@ def test_an_empty_line_becomes_a_space_because_cloudwatch_refuses_empty_messages
         "2026-11-23 07:42:18Z: Listening for Jobs",
         "[2026-11-23 07:42:18Z INFO JobDispatcher] Job request 1",
         "2026-11-23T07:42:18.000Z INFO agent runner.started",
+        "2026-11-23T07:42:18.0009999Z ##[group]Run make",
+        "\ufeff2026-11-23T07:42:18.0000000Z the first line of a page",
     ],
 )
 def test_a_line_that_names_its_moment_gets_it(text: str) -> None:
@@ -110,6 +112,12 @@ def test_a_line_that_names_its_moment_gets_it(text: str) -> None:
 )
 def test_a_line_without_a_plausible_moment_gets_the_present_one(text: str) -> None:
     assert Timestamps().of(text, NOW) == NOW_MS
+
+
+def test_lines_get_the_milliseconds_that_they_name() -> None:
+    texts = [f"2026-11-23T07:42:18.{number:03}4567Z" for number in (1, 20, 999)]
+    moments = Timestamps().of_each([*texts, "plain"], NOW)
+    assert list(moments) == [NOW_MS - 1999, NOW_MS - 1980, NOW_MS - 1001, NOW_MS]
 
 
 def test_no_line_is_earlier_than_the_one_before_it() -> None:

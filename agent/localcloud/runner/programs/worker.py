@@ -14,10 +14,44 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SUCCEEDED, FAILED = 0, 2
+STREAMS_SECONDS = 5
+"""So long a step's output is waited for once the step is over: a process it left behind may hold the pipe."""
 
 
 def now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
+
+
+class Page:
+    """What the job's steps print: each line behind the moment at which it came, the values to mask taken out."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._masks: list[bytes] = []
+
+    def take(self, process: "subprocess.Popen[bytes]") -> threading.Thread:
+        thread = threading.Thread(target=self._take, args=(process,), daemon=True)
+        thread.start()
+        return thread
+
+    def uploaded(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def _take(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdout is not None
+        with self._path.open("ab", buffering=0) as page:
+            for line in process.stdout:
+                moment, rest = divmod(time.time_ns(), 10**9)
+                stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
+                page.write(f"{stamp}.{rest // 100:07}Z ".encode() + self._masked(line))
+
+    def _masked(self, line: bytes) -> bytes:
+        command = b"::add-mask::"
+        if line.startswith(command):
+            self._masks.append(line.removeprefix(command).strip())
+        for value in filter(None, self._masks):
+            line = line.replace(value, b"***")
+        return line if line.endswith(b"\n") else line + b"\n"
 
 
 class Worker:
@@ -32,7 +66,7 @@ class Worker:
         (folder / "pages").mkdir(parents=True, exist_ok=True)
         moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         self._log = (folder / f"Worker_{moment}-utc.log").open("a", buffering=1)
-        self._page = folder / "pages" / f"{uuid.uuid4()}_1.log"
+        self._page = Page(folder / "pages" / f"{uuid.uuid4()}_1.log")
 
     def run(self) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -48,7 +82,7 @@ class Worker:
         result = self._steps(job)
         self._sweep()
         self._report(job["name"], result)
-        self._page.unlink(missing_ok=True)
+        self._page.uploaded()
         self._info("Worker", f"Job completed with result {result}")
         return 100 + result
 
@@ -73,17 +107,18 @@ class Worker:
         script.write_text(step["run"])
         self._info("StepsRunner", f"Processing step: {step['name']}")
         stubborn = self._scenario["worker"] == "stubborn"
-        with self._page.open("ab") as page:
-            process = subprocess.Popen(
-                ["bash", "-e", str(script)],
-                cwd=place,
-                env=self._environment(place),
-                stdin=subprocess.DEVNULL,
-                stdout=page,
-                stderr=page,
-                preexec_fn=_ignore_signals if stubborn else _default_signals,  # noqa: PLW1509
-            )
+        process = subprocess.Popen(
+            ["bash", "-e", str(script)],
+            cwd=place,
+            env=self._environment(place),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_ignore_signals if stubborn else _default_signals,  # noqa: PLW1509
+        )
+        page = self._page.take(process)
         code = self._await(process)
+        page.join(STREAMS_SECONDS * self._scale)
         self._info("StepsRunner", f"Step result: {code}")
         return code
 
@@ -124,8 +159,16 @@ class Worker:
     def _hook(self, name: str, place: Path) -> None:
         path = os.environ.get(name)
         if path:
-            with self._page.open("ab") as page:
-                subprocess.run(["bash", "-e", path], cwd=place, env=self._environment(place), stdout=page, stderr=page, check=False)  # fmt: skip
+            hook = subprocess.Popen(
+                ["bash", "-e", path],
+                cwd=place,
+                env=self._environment(place),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            page = self._page.take(hook)
+            hook.wait()
+            page.join(STREAMS_SECONDS * self._scale)
 
     def _listen(self) -> None:
         """A shutdown from the listener; the end of the pipe is not noticed, as in the real one."""
