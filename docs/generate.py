@@ -1,4 +1,4 @@
-"""Writes the tables of README.md that come out of the code; `--check` only tells whether they are current."""
+"""Writes the tables of the README and of `docs/` that come out of the code; `--check` only tells whether they are current."""
 
 import argparse
 import re
@@ -8,8 +8,10 @@ from pathlib import Path
 from agent.demo.scenarios import scenarios
 from agent.outcome import EXPLAINED
 from agent.settings import Settings
+from agent.stages.metrics import METRICS
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMPUTED = {
     "RUNS_FLEET_INSTANCE_ID": "from IMDS",
     "AWS_REGION": "from IMDS",
@@ -50,12 +52,20 @@ def scenarios_table() -> str:
     return "\n".join(rows)
 
 
+def metrics_table() -> str:
+    """One row a metric."""
+    rows = ["| metric | unit | of one job |", "|---|---|---|"]
+    rows += [f"| `{name}` | {each.unit} | {each.meaning} |" for name, each in METRICS.items()]
+    return "\n".join(rows)
+
+
 def with_tables(text: str) -> str:
     """The text with each generated part made anew."""
     tables = {
         "settings": settings_table(),
         "outcomes": outcomes_table(),
         "scenarios": scenarios_table(),
+        "metrics": metrics_table(),
     }
     for name, table in tables.items():
         begin, end = f"<!-- {name}: written by make docs -->", f"<!-- end of {name} -->"
@@ -78,11 +88,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
-    text = README.read_text()
-    wanted = with_tables(text)
+    wanted = {page: with_tables(page.read_text()) for page in PAGES}
+    stale = [page for page, text in wanted.items() if page.read_text() != text]
     if given.check:
-        return 0 if text == wanted else 1
-    README.write_text(wanted)
+        return 1 if stale else 0
+    for page in stale:
+        page.write_text(wanted[page])
     return 0
 
 

@@ -127,6 +127,12 @@ class Backlog:
             waiting = sum(each.end_offset is not None for each in self._pending)
             return waiting + sum(source.tail.lines_left() for source in self._sources)
 
+    @property
+    def dropped_bytes(self) -> int:
+        """That the spool's limit took before they were read."""
+        with self._lock:
+            return sum(source.tail.dropped_bytes for source in self._sources)
+
     def _find(self) -> None:
         for directory in self._directories:
             self._sources.extend(directory.new_sources())

@@ -31,6 +31,8 @@ class Flushed:
     """Lines that are not in CloudWatch: they are in the files, or CloudWatch refused them."""
     sent_lines: Mapping[str, int] = field(default_factory=dict)
     """By stream, since the start."""
+    dropped_bytes: int = 0
+    """Since the start: what the spool's limit took before it was read."""
     worst_lag_seconds: float = field(default=0.0, compare=False)
     """Since the start: the longest that a line waited until CloudWatch had it."""
 
@@ -152,6 +154,7 @@ class Shipper:
             complete=complete,
             unsent_lines=0 if complete else sum(lane.unsent_lines() for lane in lanes.values()),
             sent_lines={name: lane.sent_lines for name, lane in lanes.items()},
+            dropped_bytes=sum(lane.backlog.dropped_bytes for lane in lanes.values()),
             worst_lag_seconds=max((lane.worst_lag_seconds for lane in lanes.values()), default=0.0),
         )
 

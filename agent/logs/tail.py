@@ -58,6 +58,8 @@ class Tail:
         self.path = path
         self._offset = offset
         self._redactor = redactor or Redactor()
+        self.dropped_bytes = 0
+        """Never given out, because the spool was over its limit."""
         self._cut = False
         self._held = bytearray()
         self._handle: int | None = None
@@ -167,6 +169,7 @@ class Tail:
         rest = os.pread(self._handle, MAX_LINE_BYTES, end)
         end += rest.find(b"\n") + 1
         dropped = end - self._offset
+        self.dropped_bytes += dropped
         self._held.clear()
         self._offset, self._cut = end, False
         lines.append(Line(f"[{dropped} bytes of this log were dropped: the spool was full]", end))

@@ -5,7 +5,7 @@ CloudWatch Logs makes metrics of a log event that is such a JSON object (CloudWa
 
 import json
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.journal.progress import Progress
 from agent.logs.agent_log import RAW
@@ -15,21 +15,33 @@ from agent.stages.record import outcome_of
 
 log = logging.getLogger(__name__)
 
-UNITS = {
-    "BootSeconds": "Seconds",
-    "ConfigSeconds": "Seconds",
-    "RunnerSeconds": "Seconds",
-    "RegisterSeconds": "Seconds",
-    "BootstrapSeconds": "Seconds",
-    "JobSeconds": "Seconds",
-    "DownloadMegabytesPerSecond": "Megabytes/Second",
-    "PeakMemoryMegabytes": "Megabytes",
-    "MinDiskFreeMegabytes": "Megabytes",
-    "OomKills": "Count",
-    "LogLagSeconds": "Seconds",
-    "LogLinesUnsent": "Count",
+
+class Metric(NamedTuple):
+    """What one of them counts."""
+
+    unit: str
+    """A unit that CloudWatch knows."""
+    meaning: str
+
+
+METRICS = {
+    "BootSeconds": Metric("Seconds", "from the kernel's start to the agent's"),
+    "ConfigSeconds": Metric("Seconds", "to read the runner config"),
+    "RunnerSeconds": Metric("Seconds", "to have the runner in its place, checked"),
+    "RegisterSeconds": Metric("Seconds", "to register it"),
+    "BootstrapSeconds": Metric("Seconds", "from the agent's start to `run.sh`"),
+    "JobSeconds": Metric("Seconds", "from `run.sh` to the job's outcome"),
+    "DownloadMegabytesPerSecond": Metric(
+        "Megabytes/Second", "of the archive, where one was downloaded"
+    ),
+    "PeakMemoryMegabytes": Metric("Megabytes", "the most that was in use"),
+    "MinDiskFreeMegabytes": Metric("Megabytes", "the least that was free"),
+    "OomKills": Metric("Count", "by the kernel, during the job"),
+    "LogLagSeconds": Metric("Seconds", "the longest that a line waited until CloudWatch had it"),
+    "LogLinesUnsent": Metric("Count", "that CloudWatch does not have"),
+    "LogBytesDropped": Metric("Bytes", "that the spool's limit took before they were sent"),
 }
-"""Each metric and its unit; one that is not known of a run is left out."""
+"""One that is not known of a run is left out."""
 DIMENSIONS: list[list[str]] = [[], ["Reason"], ["RunnerSource"]]
 """In all, and by one word each of few: every value of a dimension is a metric that is paid for."""
 
@@ -53,7 +65,7 @@ def metrics_line(run: RunContext, flushed: Flushed, namespace: str) -> dict[str,
                 {
                     "Namespace": namespace,
                     "Dimensions": DIMENSIONS,
-                    "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in values],
+                    "Metrics": [{"Name": name, "Unit": METRICS[name].unit} for name in values],
                 }
             ],
         },
@@ -83,6 +95,7 @@ def _values(run: RunContext, flushed: Flushed) -> dict[str, float | None]:
         "OomKills": ended.oom_kills if ended else None,
         "LogLagSeconds": flushed.worst_lag_seconds,
         "LogLinesUnsent": flushed.unsent_lines,
+        "LogBytesDropped": flushed.dropped_bytes,
     }
 
 

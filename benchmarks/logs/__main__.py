@@ -19,6 +19,9 @@ from typing import Any
 
 ROUNDS = 3
 KILLED_AT_LEAST_SECONDS = 10
+PAIRS = 5
+WORK_BYTES = 64 * 1024
+"""Hashed before each line of the busy job: some 40 microseconds."""
 MILLION = 1_000_000
 
 
@@ -31,6 +34,7 @@ class Measured:
     """From the first line written to the last one at the endpoint."""
     cpu_seconds: float
     peak_mb: float
+    """Over what the process took before it read the first line."""
     verdict: dict[str, Any]
 
 
@@ -42,10 +46,10 @@ class Bench:
         self.folder = folder
         self.lines = lines
 
-    def alone(self) -> float:
+    def alone(self, *, work: int = 0) -> float:
         """Seconds that the writer takes when nobody reads along."""
         with (self.folder / "alone.log").open("wb") as spool:
-            return float(self._write(spool).communicate()[1])
+            return float(self._write(spool, work=work).communicate()[1])
 
     def cat(self) -> float:
         """Seconds of a plain copy of the same file."""
@@ -61,6 +65,7 @@ class Bench:
         outages: tuple[tuple[float, float], ...] = (),
         kill_every: float = 0,
         pace: float = 0,
+        work: int = 0,
     ) -> Measured:
         """Our shipper beside the writer, its process killed again and again where asked for."""
         paths = [self.folder / name for name in ("run.log", "over", "offsets")]
@@ -73,7 +78,7 @@ class Bench:
             time.sleep(1)
             began = time.monotonic()
             with spool.open("wb") as file:
-                writer = self._write(file, pace)
+                writer = self._write(file, pace, work)
                 while kill_every and (
                     writer.poll() is None or time.monotonic() - began < KILLED_AT_LEAST_SECONDS
                 ):
@@ -101,9 +106,10 @@ class Bench:
             said = shipper.communicate(timeout=600)[0]
             return self._measured(url, began, write_seconds, said)
 
-    def _write(self, to: Any, pace: float = 0) -> "subprocess.Popen[str]":
+    def _write(self, to: Any, pace: float = 0, work: int = 0) -> "subprocess.Popen[str]":
+        given = map(str, (self.lines, pace, work))
         return subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.logs.writer", str(self.lines), str(pace)],
+            [sys.executable, "-m", "benchmarks.logs.writer", *given],
             stdout=to,
             stderr=subprocess.PIPE,
             text=True,
@@ -127,6 +133,8 @@ def _endpoint(
     port.unlink(missing_ok=True)
     given = (str(port), str(refuse), json.dumps(outages))
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.logs.endpoint", *given])
+    # In truth it is another machine.
+    os.setpriority(os.PRIO_PROCESS, process.pid, 19)
     try:
         waiting, until = threading.Event(), time.monotonic() + 20
         while not port.exists():
@@ -151,7 +159,7 @@ def main(arguments: list[str]) -> int:
         bench = Bench(Path(folder), given.lines)
         good = _speed(bench, given.rounds)
         if not given.quick:
-            good &= _paced(bench) & _faults(bench)
+            good &= _paced(bench) & _slowed(bench) & _faults(bench)
     return 0 if good else 1
 
 
@@ -193,6 +201,20 @@ def _paced(bench: Bench) -> bool:
     return _complete("paced", [measured])
 
 
+def _slowed(bench: Bench) -> bool:
+    """A job that computes on one core and says much: how much longer it takes because somebody reads along."""
+    few = Bench(bench.folder, bench.lines // 10)
+    slowed, shipped = [], []
+    for _ in range(PAIRS):
+        alone = few.alone(work=WORK_BYTES)
+        shipped.append(few.ours(work=WORK_BYTES))
+        slowed.append(shipped[-1].write_seconds / alone - 1)
+    rate = few.lines / statistics.median(each.write_seconds for each in shipped)
+    print(f"a busy job of {rate:,.0f} lines a second is slowed by {statistics.median(slowed):.1%} "
+          f"(median of {PAIRS} pairs, {min(slowed):.1%} to {max(slowed):.1%})")  # fmt: skip
+    return _complete("busy", shipped)
+
+
 def _faults(bench: Bench) -> bool:
     few = Bench(bench.folder, bench.lines // 5)
     trials = {
@@ -202,15 +224,19 @@ def _faults(bench: Bench) -> bool:
     }
     for name, measured in trials.items():
         verdict = measured.verdict
-        print(f"{name:24} calls {verdict['calls']}, refused {verdict['refused']}, all in {measured.all_seconds:.1f} s")  # fmt: skip
-    verdicts = [_complete(name, [measured]) for name, measured in trials.items()]
+        print(f"{name:24} calls {verdict['calls']}, refused {verdict['refused']}, lines repeated {verdict['repeated']}, all in {measured.all_seconds:.1f} s")  # fmt: skip
+    # Killed between CloudWatch's answer and the note of it, a shipper sends that one batch again.
+    verdicts = [
+        _complete(name, [measured], repeats=name == "killed every second")
+        for name, measured in trials.items()
+    ]
     return all(verdicts)
 
 
-def _complete(name: str, measured: list[Measured]) -> bool:
+def _complete(name: str, measured: list[Measured], *, repeats: bool = False) -> bool:
     good = True
     for verdict in (each.verdict for each in measured):
-        if verdict["missing"] or verdict["repeated"] or not verdict["in_order"] or verdict["broken"]:  # fmt: skip
+        if verdict["missing"] or (verdict["repeated"] and not repeats) or not verdict["in_order"] or verdict["broken"]:  # fmt: skip
             print(f"{name}: {verdict}")
             good = False
     return good

@@ -90,7 +90,7 @@ def verdict(server: Endpoint, lines: int) -> dict[str, Any]:
         "refused": server.refused,
         "missing": lines - len(seen),
         "repeated": len(numbers) - len(seen),
-        "in_order": numbers == sorted(numbers),
+        "in_order": list(dict.fromkeys(numbers)) == sorted(seen),
         "worst_lag": worst_lag,
         "last_at": server.bodies[-1][0] if server.bodies else 0.0,
         "broken": broken,

@@ -1,7 +1,7 @@
 """The shippers that are compared, each as a process of its own that ends when everything is sent.
 
 `ours`: `agent.logs.shipper` on the file. `peer`: the common way, a scanner over the job's pipe that buffers and calls
-PutLogEvents in the reading loop. Prints `cpu_seconds peak_mb` to stdout.
+PutLogEvents in the reading loop. Prints `cpu_seconds peak_mb` to stdout, what the imports take left out of both.
 """
 
 import json
@@ -87,12 +87,16 @@ def main(arguments: list[str]) -> None:
             retries={"mode": "standard", "total_max_attempts": 1 if way == "ours" else 3}
         ),
     )
-    before = _cpu_seconds()
+    before, imported_mb = _cpu_seconds(), _peak_mb()
     if way == "ours":
         ours(put_quickly(client), *map(Path, paths))
     else:
         peer(client)
-    print(_cpu_seconds() - before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(_cpu_seconds() - before, _peak_mb() - imported_mb)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _cpu_seconds() -> float:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from flows.prefect_environment import settle
 from tests.conftest import MIGRATE
+from tests.faults import wall_clock
 from tests.faults.one import Result, play_below
 from tests.faults.seeded import Plan, plan
 
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str]) -> int:
     if given.only is not None:
         print(results[0].said)
     _report(results)
+    if wall_clock.LIBRARY is None:
+        print(
+            "\nThe clock did not jump: install libfaketime (Debian and Ubuntu: the package of this name)."
+        )
     return 1 if any(result.broken for result in results) else 0
 
 

@@ -22,6 +22,7 @@ from agent.demo.promises import (
     said_by_the_runner,
 )
 from agent.localcloud.runner.scenario import Job, Scenario, Step
+from tests.faults import wall_clock
 from tests.faults.seeded import Plan
 from tests.faults.strike import kill_everything, runners, strike_when_due
 
@@ -92,9 +93,11 @@ def _played(plan: Plan, workdir: Path) -> Iterator[Play]:
     step = Step(name="work", run=f"for i in $(seq {ticks}); do echo tick $i; sleep 0.1; done")
     runner = Scenario(job=Job(steps=(step,)), time_scale=0.1, output_lines=plan.lines)
     power_off = {"RUNS_FLEET_POWER_OFF_COMMAND": f"touch '{workdir / 'powered-off'}'"}
-    script = Script(
-        f"chaos {plan.seed}", runner=runner, settings={**SETTINGS, **power_off}, fifo=plan.fifo
+    clock = (
+        wall_clock.environment(workdir) if any(each.kind == "clock" for each in plan.faults) else {}
     )
+    settings = {**SETTINGS, **power_off, **clock}
+    script = Script(f"chaos {plan.seed}", runner=runner, settings=settings, fifo=plan.fifo)
     with Play(script, workdir, filler_files=20, filler_bytes=200_000) as play:
         yield play
 

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["kill", "freeze", "stop", "aws", "disk"]
+Kind = Literal["kill", "freeze", "stop", "aws", "disk", "clock"]
 MOMENTS = (
     "run.began",
     "config.fetched",
@@ -25,6 +25,7 @@ MOMENTS = (
 """Events of the agent's log."""
 PROCESSES = ("flow", "flow", "flow", "api", "api", "guardian")
 SERVICES = ("ssm", "sqs", "logs", "ec2", "s3", "*")
+JUMPS = ("+5s", "-5s", "+90s", "-90s", "+1h", "-1h", "+3d", "-3d")
 AWS_MODES = ("refuse", "throttle", "outage", "hang")
 
 
@@ -39,7 +40,7 @@ class Fault:
     seconds: float
     """How long it lasts, where it does."""
     what: str
-    """A process of the agent's, or an AWS service and a mode; empty where the kind says it all."""
+    """A process of the agent's, an AWS service and a mode, or how far the wall clock jumps; empty where the kind says it all."""
 
     def __str__(self) -> str:
         when = f"{self.delay:.2f} s after {self.moment or 'the start'}"
@@ -74,7 +75,7 @@ def plan(seed: int) -> Plan:
 
 def _fault(dice: random.Random) -> Fault:
     kind: Kind = dice.choice(
-        ("kill", "kill", "kill", "freeze", "stop", "aws", "aws", "aws", "disk")
+        ("kill", "kill", "kill", "freeze", "stop", "aws", "aws", "aws", "disk", "clock")
     )
     moment = dice.choice(MOMENTS) if dice.random() < 0.8 else ""
     what = ""
@@ -84,6 +85,8 @@ def _fault(dice: random.Random) -> Fault:
         what = dice.choice(("guardian", "flow"))
     elif kind == "aws":
         what = f"{dice.choice(SERVICES)} {dice.choice(AWS_MODES)}"
+    elif kind == "clock":
+        what = dice.choice(JUMPS)
     return Fault(
         kind,
         moment,

@@ -10,6 +10,7 @@ from pathlib import Path
 from agent.clock import SystemClock
 from agent.demo.play import Play
 from agent.runner.identity import all_processes
+from tests.faults import wall_clock
 from tests.faults.seeded import Fault
 
 ALL_SERVICES = ("ssm", "sqs", "logs", "ec2", "s3")
@@ -109,12 +110,18 @@ def _disk(play: Play, _fault: Fault) -> Undo:
     return free
 
 
+def _clock(play: Play, fault: Fault) -> Undo:
+    wall_clock.jump(play.workdir, fault.what)
+    return lambda: wall_clock.jump(play.workdir, "+0")
+
+
 _STRIKES: dict[str, Callable[[Play, Fault], Undo | None]] = {
     "kill": _kill,
     "freeze": _freeze,
     "stop": _stop,
     "aws": _aws,
     "disk": _disk,
+    "clock": _clock,
 }
 
 

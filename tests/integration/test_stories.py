@@ -19,7 +19,7 @@ from agent.journal.progress import Owed
 from agent.localcloud.cloud import BUCKET
 from agent.localcloud.runner.scenario import Job, Scenario, Step
 from agent.outcome import Reason
-from agent.stages.metrics import UNITS
+from agent.stages.metrics import METRICS
 from tests.integration.conftest import Run
 
 ROOT = Path(__file__).parents[2]
@@ -209,7 +209,7 @@ def test_diag_goes_to_s3_and_the_metrics_into_the_agent_stream(reporting_run: Ru
     lines = cloud.log_lines(f"4711/{cloud.instance_id}/agent")
     (metrics,) = [json.loads(line) for line in lines if line.startswith('{"_aws":')]
     named = metrics["_aws"]["CloudWatchMetrics"][0]["Metrics"]
-    assert {each["Name"] for each in named} == set(UNITS)
+    assert {each["Name"] for each in named} == set(METRICS)
     assert all(isinstance(metrics[each["Name"]], int | float) for each in named)
     assert (metrics["Reason"], metrics["RunnerSource"]) == ("job_served", "github")
     assert metrics["JobSeconds"] > 0

@@ -1,6 +1,7 @@
 """The spool's limit on real files that are written meanwhile."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.fakes_shipper import RUNNER, Bench, soon
 
 CLOCK = SystemClock()
 MEGABYTE = 1024 * 1024
+DROPPED = re.compile(r"\[(\d+) bytes of this log were dropped")
 LINE = b"%07d " + b"x" * 91 + b"\n"
 
 
@@ -95,9 +97,11 @@ def test_a_shipper_whose_cloudwatch_is_away_keeps_the_spool_within_its_limit(
         assert not deadline.expired
         write(run, run.stat().st_size // 100, run.stat().st_size // 100 + 1000)
     bench.client.open.set()
-    assert shipper.flush(soon(), final=True).complete
+    flushed = shipper.flush(soon(), final=True)
     sent = bench.client.streams[RUNNER]
-    assert any("bytes of this log were dropped" in line for line in sent)
+    dropped = [int(found[1]) for line in sent if (found := DROPPED.match(line))]
+    assert dropped
+    assert (flushed.complete, flushed.dropped_bytes) == (True, sum(dropped))
     assert sent[-1] == (LINE % (run.stat().st_size // 100 - 1)).decode().rstrip()
     assert on_disk(run) <= MEGABYTE
 
