@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
 from botocore.loaders import create_loader
 
 from agent import __version__
@@ -15,6 +16,8 @@ from agent import __version__
 METADATA_ATTEMPTS = "5"
 METADATA_SECONDS = "2"
 """botocore asks IMDS for the role's credentials once, for a second; an instance that is just booting needs more patience."""
+
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 
 class Clients:
@@ -46,10 +49,12 @@ class Clients:
         """
         with self._lock:
             if service not in self._made:
-                self._session = self._session or _session(self._region)
-                client = self._session.client(service, config=_CONFIGS.get(service, _CONFIG))
+                session = self._session = self._session or _session(self._region)
+                client = session.client(service, config=_CONFIGS.get(service, _CONFIG))
                 client = self._prepare.get(service, lambda same: same)(client)
-                if self._session.get_credentials() is None:
+                # Before botocore's own, which takes an expired token for final.
+                client.meta.events.register_first("needs-retry", partial(self._renew, session))
+                if session.get_credentials() is None:
                     return client
                 self._made[service] = client
             return self._made[service]
@@ -57,6 +62,33 @@ class Clients:
     def late(self, service: str) -> Any:
         """Passes for the client, which is looked up anew at each call."""
         return _Late(self, service)
+
+    def _renew(
+        self,
+        session: Any,
+        *,
+        response: tuple[Any, dict[str, Any]] | None,
+        attempts: int,
+        request_dict: dict[str, Any],
+        **_: Any,
+    ) -> float | None:
+        """As botocore's `needs-retry`: a call that is refused for the role's expired token is made again with another.
+
+        botocore renews a token by its own clock, some minutes before its end; a clock that jumped, or an instance that slept, is late.
+        """
+        code = response[1].get("Error", {}).get("Code") if response else None
+        if code not in _EXPIRED or attempts > 1:
+            return None
+        if not isinstance(session.get_credentials(), RefreshableCredentials):
+            return None
+        with self._lock:
+            self._session, self._made = _session(self._region), {}
+            fresh = self._session.get_credentials()
+        if fresh is None:
+            return None
+        context = request_dict["context"]
+        context["signing"] = {**context.get("signing", {}), "request_credentials": fresh}
+        return 0
 
 
 class _Late:

@@ -51,6 +51,7 @@ class Imds:
         self._region = region
         self._lock = threading.Lock()
         self._tokens: dict[str, float] = {}
+        self._credentials = 0
         self._paths = {
             "meta-data/instance-id": instance_id,
             "meta-data/instance-type": instance_type,
@@ -101,6 +102,12 @@ class Imds:
     def withdraw_role(self) -> None:
         """An instance without an instance profile: no credentials from here on."""
         self._set("meta-data/iam/security-credentials", None)
+
+    def renew_credentials(self) -> str:
+        """Others than so far, from here on; returns their access key id."""
+        with self._lock:
+            self._credentials += 1
+            return _access_key_id(self._credentials)
 
     def forget_tokens(self) -> None:
         """Every session token given so far is refused from now on, as after its time to live."""
@@ -153,7 +160,7 @@ class Imds:
         with self._lock:
             if path == f"meta-data/iam/security-credentials/{ROLE}":
                 held = "meta-data/iam/security-credentials" in self._paths
-                return _credentials(self._clock.utc()) if held else None
+                return _credentials(self._clock.utc(), self._credentials) if held else None
             return self._paths.get(path)
 
     def _set(self, path: str, text: str | None) -> None:
@@ -164,13 +171,17 @@ class Imds:
                 self._paths[path] = text
 
 
-def _credentials(now: datetime) -> str:
+def _access_key_id(number: int) -> str:
+    return f"ASIALOCALCLOUDAGENT{number}"
+
+
+def _credentials(now: datetime, number: int) -> str:
     return json.dumps(
         {
             "Code": "Success",
             "LastUpdated": rfc3339(now),
             "Type": "AWS-HMAC",
-            "AccessKeyId": "ASIALOCALCLOUDAGENT0",
+            "AccessKeyId": _access_key_id(number),
             "SecretAccessKey": "localcloud-secret-access-key-of-the-role",
             "Token": "localcloud-session-token-of-the-role",
             "Expiration": rfc3339(now + timedelta(hours=6)),
