@@ -230,6 +230,12 @@ class Settings(BaseModel):
         description="a central Prefect server to report to; ephemeral when not set",
     )
 
+    stock_prefect: Boolean = Field(
+        default=False,
+        alias="RUNS_FLEET_STOCK_PREFECT",
+        description="true: without a central server, Prefect's API is served by Prefect's own command, in a process of its own; it starts a second later and takes 100 MB more",
+    )
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Reads the settings; an empty variable counts as not set, but for those in `MAY_BE_EMPTY`.

@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from types import ModuleType
 
 from agent.errors import SettingsError
 from agent.events import event, warning
@@ -18,7 +20,7 @@ from agent.stages.end import finish
 from agent.stages.record import outcome_of, outcome_of_error, record_outcome
 from flows import prefect_environment
 from flows.current import this_run
-from flows.imports import import_heavy
+from flows.imports import undisturbed
 from flows.prefect_environment import Api
 from flows.signals import stop_on_signals
 
@@ -36,7 +38,11 @@ def main(arguments: Sequence[str]) -> int:
         settings = Settings.from_environment(os.environ)
         prefect_environment.settle(os.environ, settings.state_dir)
         plain = PLAIN in arguments
-        api = None if plain else prefect_environment.find_api(os.environ)
+        api = (
+            None
+            if plain
+            else prefect_environment.find_api(os.environ, stock=settings.stock_prefect)
+        )
         run = this_run()
     except SettingsError as exc:
         sys.stderr.write(f"runs-fleet-agent: {exc}\n")
@@ -55,6 +61,8 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         finish(run)
         _tell(run, heart)
+        if api is not None and api.own is not None:
+            api.own.stop()
         run.shipper.stop()
     return outcome_of(run.progress).exit_status
 
@@ -64,7 +72,7 @@ async def _run(run: RunContext, heart: Heart, api: Api | None) -> None:
     beating = asyncio.ensure_future(_beat(run, heart))
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     # In a thread: the loop goes on to hear signals, and to beat.
-    orchestration = await asyncio.to_thread(import_heavy, "flows.orchestration")
+    orchestration = await asyncio.to_thread(_load, api)
     # Prefect's own set-up, made while it is imported, takes all handlers off the root logger.
     prefect_environment.take_console_away()
     _listen(run)
@@ -72,6 +80,14 @@ async def _run(run: RunContext, heart: Heart, api: Api | None) -> None:
         await orchestration.without_prefect(run)
     _tell(run, heart)
     beating.cancel()
+
+
+def _load(api: Api | None) -> ModuleType:
+    """Everything of Prefect: the server's part first, because a part of it must be left out before the client asks for it."""
+    with undisturbed():
+        if api is not None and api.own is not None:
+            api.own.load()
+        return import_module("flows.orchestration")
 
 
 async def _beat(run: RunContext, heart: Heart) -> None:

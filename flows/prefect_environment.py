@@ -6,7 +6,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.api_server import ApiServer, answers
+from flows.api.own import OwnApi
+from flows.api.process import answers
 
 CENTRAL_BEGIN_SECONDS = 2.5
 """With the look at its health, what a central server that does not answer may cost stays under 5 s."""
@@ -27,13 +28,19 @@ _ALWAYS = {
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
 }
+_OWN = {
+    # Client and server are of one installation, and each of these is a call before the first task.
+    "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+    "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
     """The server that the flow reports to."""
 
-    own: ApiServer | None
+    own: OwnApi | None
     """None where it is a central one, or none could be started."""
     left_out: str | None
     """The address of a central one that did not answer."""
@@ -56,15 +63,23 @@ def settle(environment: MutableMapping[str, str], state_dir: Path) -> None:
         environment.setdefault(name, value)
 
 
-def find_api(environment: MutableMapping[str, str]) -> Api:
-    """The central server where one is set and answers, else one of our own, starting; its address is in the environment then."""
+def find_api(environment: MutableMapping[str, str], *, stock: bool = False) -> Api:
+    """The central server where one is set and answers, else one of our own, starting; its address is in the environment then.
+
+    Args:
+        environment: of this process.
+        stock: serve our own by Prefect's own command.
+    """
     central = environment.pop("PREFECT_API_URL", None) or None
     if central and answers(central):
         environment["PREFECT_API_URL"] = central
         return Api(None, None, CENTRAL_BEGIN_SECONDS)
-    own = ApiServer.start(environment)
-    if own is not None:
-        environment["PREFECT_API_URL"] = own.url
+    for name, value in _OWN.items():
+        environment.setdefault(name, value)
+    try:
+        own = OwnApi(environment, stock=stock)
+    except OSError:
+        own = None
     return Api(own, central, OWN_BEGIN_SECONDS)
 
 

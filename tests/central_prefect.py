@@ -10,7 +10,7 @@ from typing import Self
 
 from agent.clock import SystemClock
 from agent.deadline import Deadline
-from flows.api_server import answers
+from flows.api.process import answers
 from flows.prefect_environment import settle
 
 
@@ -28,7 +28,7 @@ class CentralPrefect:
         environment = {**os.environ, "PREFECT_HOME": str(self._home), "PREFECT_UI_ENABLED": "0"}
         settle(environment, self._home.parent)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "flows.serve_api", str(self._port)], env=environment
+            [sys.executable, "-m", "flows.api.serve", str(self._port)], env=environment
         )
         clock = SystemClock()
         deadline = Deadline.after(clock, 60)

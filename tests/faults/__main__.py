@@ -4,7 +4,6 @@ import argparse
 import multiprocessing
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -12,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from flows.prefect_environment import settle
-from tests.conftest import MIGRATE
 from tests.faults import wall_clock
 from tests.faults.one import Result, play_below
 from tests.faults.seeded import Plan, plan
@@ -36,8 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     plans = [plan(given.only)] if given.only is not None else list(_plans(given.seed, given.faults))
     _forget_own_settings()
     with tempfile.TemporaryDirectory(prefix="runs-fleet-chaos-") as folder:
-        home = _migrated_home(Path(folder))
-        results = list(_play_all(plans, Path(folder), home, given.jobs))
+        results = list(_play_all(plans, Path(folder), given.jobs))
     if given.only is not None:
         print(results[0].said)
     _report(results)
@@ -57,9 +53,9 @@ def _plans(seed: int, faults: int) -> Iterator[Plan]:
         seed += 1
 
 
-def _play_all(plans: Sequence[Plan], folder: Path, home: Path, jobs: int) -> Iterator[Result]:
+def _play_all(plans: Sequence[Plan], folder: Path, jobs: int) -> Iterator[Result]:
     fresh = multiprocessing.get_context("spawn")  # the embedded cloud is one a process
-    play = partial(play_below, folder=folder, prefect_home=home)
+    play = partial(play_below, folder=folder)
     with fresh.Pool(jobs, maxtasksperchild=RUNS_A_PROCESS) as pool:
         for number, result in enumerate(pool.imap_unordered(play, plans), start=1):
             _say(result, number, len(plans))
@@ -95,14 +91,6 @@ def _report(results: Sequence[Result]) -> None:
     print()
     for name, value in rows.items():
         print(f"{name:20} {value}")
-
-
-def _migrated_home(folder: Path) -> Path:
-    home = folder / "prefect"
-    environment = {**os.environ, "PREFECT_HOME": str(home)}
-    settle(environment, folder)
-    subprocess.run([sys.executable, "-c", MIGRATE], env=environment, check=True, timeout=120)
-    return home
 
 
 def _forget_own_settings() -> None:

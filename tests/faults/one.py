@@ -1,7 +1,6 @@
 """One seeded run of the agent with its faults, as systemd would see it, and what an outside observer then finds."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,11 +60,10 @@ class Result:
     """The agent's words."""
 
 
-def play_one(plan: Plan, workdir: Path, prefect_home: Path) -> Result:
+def play_one(plan: Plan, workdir: Path) -> Result:
     """Plays the plan and looks at what is left."""
     result = Result(plan)
     with _played(plan, workdir) as play, _small_disk(play, plan):
-        shutil.copytree(prefect_home, play.state_dir / "prefect")
         struck: list[float] = []
         play.start()
         for fault in plan.faults:
@@ -81,10 +79,10 @@ def play_one(plan: Plan, workdir: Path, prefect_home: Path) -> Result:
     return result
 
 
-def play_below(each: Plan, folder: Path, prefect_home: Path) -> Result:
+def play_below(each: Plan, folder: Path) -> Result:
     """As `play_one`, in a directory of its own that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix=f"seed-{each.seed}-", dir=folder) as workdir:
-        return play_one(each, Path(workdir), prefect_home)
+        return play_one(each, Path(workdir))
 
 
 @contextmanager
@@ -96,7 +94,9 @@ def _played(plan: Plan, workdir: Path) -> Iterator[Play]:
     clock = (
         wall_clock.environment(workdir) if any(each.kind == "clock" for each in plan.faults) else {}
     )
-    settings = {**SETTINGS, **power_off, **clock}
+    # Only so is there a process of it to strike.
+    stock = {"RUNS_FLEET_STOCK_PREFECT": str(any(each.what == "api" for each in plan.faults))}
+    settings = {**SETTINGS, **power_off, **clock, **stock}
     script = Script(f"chaos {plan.seed}", runner=runner, settings=settings, fifo=plan.fifo)
     with Play(script, workdir, filler_files=20, filler_bytes=200_000) as play:
         yield play

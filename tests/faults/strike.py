@@ -39,7 +39,7 @@ def processes(play: Play, role: str) -> list[int]:
     """Pids of the agent: its `guardian`, its `flow`, its Prefect `api` server."""
     if role == "guardian":
         return [play.process.pid] if play.process.poll() is None else []
-    sign = b"-m\0flows\0" if role == "flow" else b"-m\0flows.serve_api\0"
+    sign = b"-m\0flows\0" if role == "flow" else b"-m\0flows.api.serve\0"
     mark = f"RUNS_FLEET_STATE_DIR={play.state_dir}".encode()
     return [pid for pid in _alive() if sign in _read(pid, "cmdline") and mark in _read(pid, "environ")]  # fmt: skip
 

@@ -11,10 +11,8 @@ SEEDS = range(1, 26)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_whatever_goes_wrong_the_instance_ends_as_promised(
-    seed: int, tmp_path: Path, migrated_prefect_home: Path
-) -> None:
-    result = play_one(plan(seed), tmp_path, migrated_prefect_home)
+def test_whatever_goes_wrong_the_instance_ends_as_promised(seed: int, tmp_path: Path) -> None:
+    result = play_one(plan(seed), tmp_path)
     assert result.broken == [], f"{[str(fault) for fault in result.plan.faults]}\n{result.said}"
 
 

@@ -61,7 +61,7 @@ def reporting_run(run: Run, central_prefect: str) -> Run:
 
 
 @pytest.fixture
-def run(tmp_path: Path, migrated_prefect_home: Path) -> Iterator[Run]:
+def run(tmp_path: Path) -> Iterator[Run]:
     """Plays a script to its end; what the test looks at afterwards is still up until the test is over."""
     plays: list[Play] = []
 
@@ -69,7 +69,6 @@ def run(tmp_path: Path, migrated_prefect_home: Path) -> Iterator[Run]:
         play = Play(script, tmp_path)
         plays.append(play)
         play.__enter__()
-        shutil.copytree(migrated_prefect_home, play.state_dir / "prefect")
         play.start()
         return Played(play, _finish(play))
 

@@ -101,7 +101,7 @@ def test_a_final_message_that_sqs_refuses_stands_in_the_log(run: Run) -> None:
     )
 
 
-def test_prefect_s_own_server_may_die_in_mid_job(run: Run) -> None:
+def test_prefect_s_own_server_may_die_in_mid_job_where_it_is_a_process(run: Run) -> None:
     exit_ = Exit()
 
     def kill(play: Play) -> None:
@@ -110,7 +110,8 @@ def test_prefect_s_own_server_may_die_in_mid_job(run: Run) -> None:
         os.kill(server, signal.SIGKILL)
         exit_.watch(play)
 
-    played = run(Script("no API", runner=job(), act=kill))
+    settings = {"RUNS_FLEET_STOCK_PREFECT": "true"}
+    played = run(Script("no API", runner=job(), settings=settings, act=kill))
     played.assert_all_promises_held()
     assert exit_.seconds_after(played.play.wait_for("instance.terminating")) <= 15
 

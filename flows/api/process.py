@@ -1,11 +1,10 @@
-"""Prefect's API server, as the flow's own child on loopback: what Prefect calls ephemeral mode, started at second zero.
+"""Prefect's stock API server, as the flow's own child on loopback: what Prefect calls ephemeral mode, started at second zero.
 
 Prefect would start the same command itself, but only after it has imported the server's modules into the flow too, in a loop that
 holds up every signal, and without noticing that it died.
 """
 
-import asyncio
-import socket
+import contextlib
 import subprocess
 import sys
 import urllib.error
@@ -14,7 +13,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 HEALTH_SECONDS = 2.0
-LOOK_SECONDS = 0.05
+STOP_SECONDS = 2.0
 _SERVER = {
     "PREFECT_UI_ENABLED": "0",
     # As Prefect's own launcher of an ephemeral server sets them.
@@ -32,12 +31,11 @@ class ApiServer:
         self.url = f"http://127.0.0.1:{port}/api"
 
     @classmethod
-    def start(cls, environment: Mapping[str, str]) -> "ApiServer | None":
-        """Starts it; None where it cannot be started. The guardian ends it with the flow's process group."""
-        port = _free_port()
+    def start(cls, environment: Mapping[str, str], port: int) -> "ApiServer | None":
+        """Starts it on the port; None where it cannot be started. The guardian ends it with the flow's process group."""
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "flows.serve_api", str(port)],
+                [sys.executable, "-m", "flows.api.serve", str(port)],
                 env={**environment, **_SERVER},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -50,17 +48,15 @@ class ApiServer:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    async def ready(self, seconds: float) -> bool:
-        """True once it answers; false when it died, or did not come up in time."""
-        try:
-            async with asyncio.timeout(seconds):
-                while self.alive():
-                    if await asyncio.to_thread(answers, self.url):
-                        return True
-                    await asyncio.sleep(LOOK_SECONDS)
-        except TimeoutError:
-            return False
-        return False
+    def serving(self) -> bool:
+        """Whether it answers."""
+        return answers(self.url)
+
+    def stop(self) -> None:
+        """Asks it to end, and waits for two seconds at most."""
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
 
 
 def answers(url: str) -> bool:
@@ -70,10 +66,3 @@ def answers(url: str) -> bool:
             return bool(answer.status == HTTPStatus.OK)
     except (OSError, ValueError, urllib.error.URLError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

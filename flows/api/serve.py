@@ -1,17 +1,19 @@
-"""`python -m flows.serve_api PORT`: Prefect's API server on loopback, as `api_server` starts it."""
+"""`python -m flows.api.serve PORT`: Prefect's API server on loopback, as `flows.api.process` starts it."""
 
 import sys
+from importlib import import_module
 
 import uvicorn
 
-from flows.imports import import_heavy
+from flows.imports import undisturbed
 
 SERVER = "prefect.server.api.server"
 
 
 def main(port: int) -> None:
     """Serves until it is killed."""
-    import_heavy(SERVER)
+    with undisturbed():
+        import_module(SERVER)
     uvicorn.run(
         f"{SERVER}:create_app",
         factory=True,

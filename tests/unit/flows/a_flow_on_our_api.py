@@ -1,0 +1,94 @@
+"""A program: one flow with three tasks on our own API in a thread, then what the database and the API say, as JSON."""
+
+import asyncio
+import json
+import logging
+import os
+import sqlite3
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+
+from flows.api import left_out, slim
+from flows.api.own import OwnApi
+from flows.prefect_environment import settle
+
+
+def status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
+            return int(answer.status)
+    except urllib.error.HTTPError as exc:
+        return exc.code
+
+
+def routes_missing() -> list[str]:
+    """Of the routes that are to be kept, those that Prefect does not have."""
+    kept = {
+        (name, method, route.path.removeprefix(module.router.prefix))
+        for name in slim.ROUTERS
+        for module in [sys.modules[f"prefect.server.api.{name}"]]
+        for route in module.router.routes
+        for method in getattr(route, "methods", None) or ()
+    }
+    wanted = {(name, *route) for name, routes in slim.ROUTES.items() for route in routes}
+    return sorted(map(str, wanted - kept))
+
+
+def main(home: Path) -> None:
+    settle(os.environ, home)
+    own = OwnApi(os.environ, stock=False)
+    own.load()
+
+    from prefect import flow, task
+    from prefect.states import Failed
+
+    @task
+    async def works() -> int:
+        return 1
+
+    @task(retries=1, retry_delay_seconds=0)
+    async def fails() -> None:
+        raise ValueError("never works")
+
+    @flow(flow_run_name=lambda: "a name of its own")
+    async def a_flow() -> object:
+        await works()
+        await asyncio.gather(fails(), return_exceptions=True)
+        return Failed(message="as it says itself")
+
+    async def run() -> bool:
+        up = await own.ready(60)
+        await a_flow(return_state=True)
+        return up
+
+    up = asyncio.run(run())
+    asked = {path: status(f"{own.url}/{path}") for path in ("admin/version", "flows/", "health")}
+    began = time.monotonic()
+    own.stop()
+    seconds = time.monotonic() - began
+    with closing(sqlite3.connect(home / "prefect" / "prefect.db")) as database:
+        flows = database.execute("SELECT name, state_type, state_name FROM flow_run").fetchall()
+        tasks = database.execute("SELECT name, state_type, run_count FROM task_run").fetchall()
+        events = database.execute("SELECT count(*) FROM events").fetchone()[0]
+    said = {
+        "up": up,
+        "alive": own.alive(),
+        "stop_seconds": seconds,
+        "stranger": asked,
+        "routes_missing": routes_missing(),
+        "events": events,
+        "flows": flows,
+        "tasks": [(name.split("-")[0], *rest) for name, *rest in tasks],
+        "left_out": [name for name in left_out.LEFT_OUT if name in sys.modules],
+        "threaded": own.threaded(),
+    }
+    sys.stdout.write(json.dumps(said))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(stream=sys.stderr)
+    main(Path(sys.argv[1]))
