@@ -5,12 +5,6 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-import boto3
-import botocore.session
-from botocore.config import Config
-from botocore.credentials import RefreshableCredentials
-from botocore.loaders import create_loader
-
 from agent import __version__
 
 METADATA_ATTEMPTS = "5"
@@ -50,7 +44,9 @@ class Clients:
         with self._lock:
             if service not in self._made:
                 session = self._session = self._session or _session(self._region)
-                client = session.client(service, config=_CONFIGS.get(service, _CONFIG))
+                client = session.client(
+                    service, config=_config(*_LIMITS.get(service, _USUAL_LIMITS))
+                )
                 client = self._prepare.get(service, lambda same: same)(client)
                 # Before botocore's own, which takes an expired token for final.
                 client.meta.events.register_first("needs-retry", partial(self._renew, session))
@@ -79,6 +75,8 @@ class Clients:
         code = response[1].get("Error", {}).get("Code") if response else None
         if code not in _EXPIRED or attempts > 1:
             return None
+        from botocore.credentials import RefreshableCredentials
+
         if not isinstance(session.get_credentials(), RefreshableCredentials):
             return None
         with self._lock:
@@ -105,6 +103,8 @@ class _Late:
 @cache
 def _service_models(data_path: str | None) -> Any:
     """The descriptions of the services are megabytes of JSON: read once a process, however many sessions there are."""
+    from botocore.loaders import create_loader
+
     return create_loader(data_path)
 
 
@@ -114,6 +114,10 @@ def share_service_models(core: Any) -> None:
 
 
 def _session(region: str | None) -> Any:
+    # Its imports take 0.1 s, and no process needs them to start.
+    import boto3
+    import botocore.session
+
     core = botocore.session.get_session()
     share_service_models(core)
     for variable, value in (
@@ -126,7 +130,9 @@ def _session(region: str | None) -> Any:
     return boto3.session.Session(region_name=region, botocore_session=core)
 
 
-def _config(connect: float, read: float, attempts: int) -> Config:
+def _config(connect: float, read: float, attempts: int) -> Any:
+    from botocore.config import Config
+
     return Config(
         connect_timeout=connect,
         read_timeout=read,
@@ -135,10 +141,11 @@ def _config(connect: float, read: float, attempts: int) -> Config:
     )
 
 
-_CONFIG = _config(3, 10, 2)
-_CONFIGS = {
+_LIMITS = {
     # A message must fail within its task's limit, or a try that was given up is still sending when the next one begins.
-    "sqs": _config(2, 5, 1),
-    "ec2": _config(2, 6, 1),
-    "logs": _config(2, 10, 1),
+    "sqs": (2, 5, 1),
+    "ec2": (2, 6, 1),
+    "logs": (2, 10, 1),
 }
+"""Seconds to connect, seconds for an answer, attempts."""
+_USUAL_LIMITS = (3, 10, 2)

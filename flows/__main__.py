@@ -17,6 +17,7 @@ from agent.logs import agent_log
 from agent.settings import Settings
 from agent.stages.context import RunContext
 from agent.stages.end import finish
+from agent.stages.prefetch import Prefetch
 from agent.stages.record import outcome_of, outcome_of_error, record_outcome
 from flows import prefect_environment
 from flows.current import this_run
@@ -49,9 +50,10 @@ def main(arguments: Sequence[str]) -> int:
         return SETTINGS_EXIT
     heart = Heart.of(list(arguments))
     _listen(run)
+    if run.is_new and not plain:
+        run.prefetch = Prefetch.begun(run)
     if api is not None and api.left_out:
         warning(log, "prefect.server_unreachable", url=api.left_out, mend="going on without it")
-    run.shipper.start()
     name = "run.began" if run.is_new else "run.taken_up_again"
     event(log, name, instance_id=run.instance_id, region=run.region)
     try:
@@ -59,6 +61,8 @@ def main(arguments: Sequence[str]) -> int:
     except BaseException as exc:  # noqa: BLE001 - also KeyboardInterrupt and SystemExit end the instance
         record_outcome(run, outcome_of_error(run, exc))
     finally:
+        if run.prefetch is not None:
+            run.prefetch.end()
         finish(run)
         _tell(run, heart)
         if api is not None and api.own is not None:
@@ -72,7 +76,11 @@ async def _run(run: RunContext, heart: Heart, api: Api | None) -> None:
     beating = asyncio.ensure_future(_beat(run, heart))
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     # In a thread: the loop goes on to hear signals, and to beat.
-    orchestration = await asyncio.to_thread(_load, api)
+    try:
+        orchestration = await asyncio.to_thread(_load, api)
+    finally:
+        # Its imports would stand in the way of Prefect's.
+        run.shipper.start()
     # Prefect's own set-up, made while it is imported, takes all handlers off the root logger.
     prefect_environment.take_console_away()
     _listen(run)

@@ -8,7 +8,8 @@ from typing import Any
 from agent.events import warning
 from agent.stages.context import RunContext
 from agent.stages.download import StagedRunner
-from tasks.calling import Call
+from flows.artifacts import show_download
+from tasks.calling import Call, orchestrated
 from tasks.download import fill_cache
 from tasks.fetch_config import delete_parameters
 from tasks.notify import notify
@@ -33,6 +34,11 @@ class Beside:
         """Puts a fresh download into the cache, where there is one."""
         if staged.archive is not None:
             self._begin(self._guarded(self._call(fill_cache, self._run, staged)))
+
+    def show(self, staged: StagedRunner) -> None:
+        """Puts the download's own times into the flow run, where there is one."""
+        if self._call is orchestrated:
+            self._begin(self._guarded(show_download(self._run, staged)))
 
     def once_started(self) -> Callable[[], None]:
         """What `execute` calls, from its thread, when the runner has been told to run."""

@@ -1,42 +1,95 @@
-"""The archive over HTTP."""
+"""The archive over HTTP: a transfer that breaks goes on where it broke, where the server can do that."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import httpx
 
 from agent.archive_stream import ArchiveStream
 from agent.errors import DownloadError, ReleaseError
+from agent.events import warning
+
+log = logging.getLogger(__name__)
 
 LARGEST_REFUSAL_BYTES = 64 * 1024
 """As much of an error's body is counted, at most."""
+PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
+"""Before each try to go on; after some progress they begin anew."""
 
 
 @contextmanager
 def open_url(
-    client: httpx.Client, url: str, *, expected_size: int | None
+    client: httpx.Client,
+    url: str,
+    *,
+    expected_size: int | None,
+    wait: Callable[[float], bool],
 ) -> Iterator[ArchiveStream]:
     """Begins the transfer; leaving the block ends it.
 
     The status is looked at before a single byte is taken for an archive's: a digest that does not fit may be nine bytes of
     "Not Found".
 
+    Args:
+        client: with time-outs of its own.
+        url: of the archive; redirects are followed.
+        expected_size: in bytes, where it is known.
+        wait: waits for some seconds; true when there is to be no further try.
+
     Raises:
         ReleaseError: 404; an address that is none.
-        DownloadError: anything else but 200, another size than announced, a broken transfer.
+        DownloadError: anything else but 200, another size than announced, a transfer that broke and could not go on.
     """
-    plain = {"Accept-Encoding": "identity"}
-    try:
-        with client.stream("GET", url, headers=plain, follow_redirects=True) as answer:
+    with ExitStack() as answers:
+        try:
+            answer = answers.enter_context(_asked(client, url))
             _check(answer, url, expected_size)
-            size = _announced(answer) or expected_size
-            yield ArchiveStream(_chunks(answer, url, size), size)
-    except httpx.HTTPError as exc:
-        raise _broken(url, exc) from exc
-    except httpx.InvalidURL as exc:
-        raise ReleaseError(
-            f"{url!r} is no address: {exc}", mend="check RUNS_FLEET_GITHUB_URL and the proxy"
-        ) from exc
+        except httpx.HTTPError as exc:
+            raise _broken(url, exc) from exc
+        except httpx.InvalidURL as exc:
+            raise ReleaseError(
+                f"{url!r} is no address: {exc}", mend="check RUNS_FLEET_GITHUB_URL and the proxy"
+            ) from exc
+        size = _announced(answer) or expected_size
+
+        def go_on(got: int, etag: str) -> httpx.Response:
+            answers.close()
+            return _rest(answers, client, url, got, etag)
+
+        yield ArchiveStream(_chunks(answer, url, size, go_on, wait), size)
+
+
+def _asked(
+    client: httpx.Client, url: str, **headers: str
+) -> AbstractContextManager[httpx.Response]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    plain = {"Accept-Encoding": "identity"}
+    return client.stream("GET", url, headers=plain | named, follow_redirects=True)
+
+
+class _Final(Exception):
+    """The server has no more of this very archive to give."""
+
+
+def _rest(
+    answers: ExitStack, client: httpx.Client, url: str, got: int, etag: str
+) -> httpx.Response:
+    """The rest of the very same archive (RFC 9110, If-Range).
+
+    Raises:
+        _Final: the server gives anything else.
+        httpx.HTTPError: it could not be asked, or is in trouble.
+    """
+    answer = answers.enter_context(_asked(client, url, Range=f"bytes={got}-", If_Range=etag))
+    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
+        raise httpx.HTTPStatusError(
+            f"it answers {answer.status_code}", request=answer.request, response=answer
+        )
+    begins = answer.headers.get("Content-Range", "").startswith(f"bytes {got}-")
+    if answer.status_code != httpx.codes.PARTIAL_CONTENT or not begins:
+        raise _Final
+    return answer
 
 
 def _check(answer: httpx.Response, url: str, expected_size: int | None) -> None:
@@ -70,19 +123,44 @@ def _size_of_refusal(answer: httpx.Response) -> str:
     return str(got)
 
 
-def _chunks(answer: httpx.Response, url: str, size: int | None) -> Iterator[bytes]:
-    got = 0
-    try:
-        # As they arrive: waiting for chunks of a given size would keep a slow trickle from seeing a stop.
-        for chunk in answer.iter_raw():
-            got += len(chunk)
-            yield chunk
-    except httpx.HTTPError as exc:
-        raise _broken(url, exc, got, size) from exc
-    if size is not None and got != size:
-        raise DownloadError(
-            f"{url} ended after {got} of {size} bytes", mend="check the way to GitHub"
-        )
+def _chunks(
+    answer: httpx.Response,
+    url: str,
+    size: int | None,
+    go_on: Callable[[int, str], httpx.Response],
+    wait: Callable[[float], bool],
+) -> Iterator[bytes]:
+    got, etag, tries = 0, answer.headers.get("ETag", ""), 0
+    can_go_on = etag.startswith('"') and size is not None
+    trouble: DownloadError | None = None
+    while True:
+        try:
+            source = answer if trouble is None else go_on(got, etag)
+            # As they arrive: waiting for chunks of a given size would keep a slow trickle from seeing a stop.
+            for chunk in source.iter_raw():
+                got += len(chunk)
+                tries = 0
+                yield chunk
+            trouble = _too_short(url, got, size)
+            if trouble is None:
+                return
+        except _Final:
+            can_go_on = False
+        except httpx.HTTPError as exc:
+            trouble = _broken(url, exc, got, size)
+            trouble.__cause__ = exc
+        if trouble is not None and (
+            not (can_go_on and got) or tries == len(PAUSES_SECONDS) or wait(PAUSES_SECONDS[tries])
+        ):
+            raise trouble
+        tries += 1
+        warning(log, "download.goes_on", bytes=got, of=size, error=trouble)
+
+
+def _too_short(url: str, got: int, size: int | None) -> DownloadError | None:
+    if size is None or got == size:
+        return None
+    return DownloadError(f"{url} ended after {got} of {size} bytes", mend="check the way to GitHub")
 
 
 def _broken(url: str, exc: httpx.HTTPError, got: int = 0, size: int | None = None) -> DownloadError:

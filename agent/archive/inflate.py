@@ -19,8 +19,10 @@ except ImportError:  # no wheel for this machine
 GZIP = 31
 """zlib's window bits for a gzip header."""
 MAGIC = b"\x1f\x8b"
-SLICE_BYTES = 32 * 1024
-"""Compressed bytes inflated at once. Deflate makes at most 1032 bytes of one, so a slice never becomes more than 33 MiB."""
+SLICE_BYTES = 64 * 1024
+"""Compressed bytes inflated at once."""
+PIECE_BYTES = 256 * 1024
+"""Plain bytes handed on at once, however many more there are in a slice."""
 MEND = "delete the object from the cache, where it came from there; check the proxy in between"
 
 
@@ -42,7 +44,9 @@ class Engine(Protocol):
     eof: bool
     unused_data: bytes
 
-    def decompress(self, data: bytes, /) -> bytes: ...
+    unconsumed_tail: bytes
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 class Inflater:
@@ -110,7 +114,7 @@ class Inflater:
                         deque(slices, maxlen=0)
                         return
                     engine = self._new_engine()
-                yield self._inflated(engine, rest)
+                yield from self._inflated(engine, rest)
                 rest = engine.unused_data
         if not engine.eof:
             raise ArchiveError(
@@ -142,17 +146,21 @@ class Inflater:
             except OSError as exc:
                 raise disk_trouble(self._kept or Path(), exc) from exc
 
-    def _inflated(self, engine: Engine, data: bytes) -> bytes:
-        try:
-            plain = engine.decompress(data)
-        except self._errors as exc:
-            raise ArchiveError(
-                f"the archive is not gzip or damaged after {self.archive_bytes} bytes (it begins with {self._head!r}): {exc}",
-                mend=MEND,
-            ) from None
-        self.unpacked_bytes += len(plain)
-        self._look_at_limits()
-        return plain
+    def _inflated(self, engine: Engine, data: bytes) -> Iterator[bytes]:
+        full = True
+        while not engine.eof and (data or full):
+            try:
+                plain = engine.decompress(data, PIECE_BYTES)
+            except self._errors as exc:
+                raise ArchiveError(
+                    f"the archive is not gzip or damaged after {self.archive_bytes} bytes (it begins with {self._head!r}): {exc}",
+                    mend=MEND,
+                ) from None
+            self.unpacked_bytes += len(plain)
+            self._look_at_limits()
+            yield plain
+            # The engine may hold more than it gave, and no byte of what made it.
+            full, data = len(plain) == PIECE_BYTES, engine.unconsumed_tail
 
     def _look_at_limits(self) -> None:
         limits, packed, plain = self._limits, self.archive_bytes, self.unpacked_bytes

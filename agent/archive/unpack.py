@@ -1,16 +1,21 @@
-"""Unpacks an archive while it comes in: hash, inflate and write in one pass, in bounded memory."""
+"""Unpacks an archive while it comes in, in one pass and in bounded memory: fetched, hashed and inflated, and written by a thread each."""
 
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.archive.ahead import Ahead
 from agent.archive.inflate import MEND, Inflater, Limits, disk_trouble
 from agent.archive.tar import Plain, members
 from agent.archive.tree import Tree
 from agent.clock import Clock
 from agent.errors import ArchiveError, Interrupted
 from agent.outcome import Reason
+
+CHUNKS_AHEAD = 64
+"""Of 64 KiB, as the sources give them."""
+PIECES_AHEAD = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,13 @@ def unpack(
 
     limits = limits or Limits()
     try:
-        with Inflater(chunks, limits=limits, keep=keep, on_bytes=on_bytes, check=check) as inflater:
+        with (
+            Ahead(chunks, depth=CHUNKS_AHEAD, check=check, name="fetch") as fetched,
+            Inflater(fetched, limits=limits, keep=keep, on_bytes=on_bytes, check=check) as inflater,
+            Ahead(inflater.pieces(), depth=PIECES_AHEAD, check=check, name="inflate") as pieces,
+        ):
             tree = Tree(into, owner)
-            _unpack_all(Plain(inflater.pieces()), tree, limits)
+            _unpack_all(Plain(pieces), tree, limits)
             return Unpacked(
                 inflater.sha256,
                 inflater.archive_bytes,

@@ -3,7 +3,7 @@
 import base64
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,13 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from agent.archive_stream import ArchiveStream
+from agent.cache.transfer import PART_BYTES, Transfer
 from agent.errors import DownloadError
 from agent.events import event, warning
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 64 * 1024
-"""A chunk is waited for until it is whole: small ones let a slow trickle see a stop."""
 _MISSES = ("NoSuchKey", "404", "NotFound")
 _THERE = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 
@@ -30,17 +29,24 @@ def cache_key(version: str, arch: str) -> str:
 class S3Client(Protocol):
     """The calls used of boto3's `s3` client."""
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]: ...  # noqa: N803
+    def get_object(self, **kwargs: Any) -> dict[str, Any]: ...
     def put_object(self, **kwargs: Any) -> dict[str, Any]: ...
 
 
 class RunnerCache:
     """One bucket."""
 
-    def __init__(self, client: S3Client, bucket: str) -> None:
-        """Asks nothing yet."""
+    def __init__(self, client: S3Client, bucket: str, *, part_bytes: int = PART_BYTES) -> None:
+        """Asks nothing yet.
+
+        Args:
+            client: of the bucket's region.
+            bucket: its name.
+            part_bytes: the size of the ranges that an archive is read by.
+        """
         self._client = client
         self._bucket = bucket
+        self._part_bytes = part_bytes
 
     @contextmanager
     def open(self, version: str, arch: str) -> Iterator[ArchiveStream | None]:
@@ -49,17 +55,16 @@ class RunnerCache:
         A transfer that breaks later is a DownloadError from its chunks.
         """
         key = cache_key(version, arch)
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=key)
-        except (ClientError, BotoCoreError) as exc:
-            self._missed(exc, key)
-            yield None
-            return
-        body = answer["Body"]
-        try:
-            yield ArchiveStream(self._chunks(body, key), answer.get("ContentLength"))
-        finally:
-            body.close()
+        with ExitStack() as stack:
+            try:
+                transfer = stack.enter_context(
+                    Transfer(self._client, self._bucket, key, part_bytes=self._part_bytes)
+                )
+            except (ClientError, BotoCoreError) as exc:
+                self._missed(exc, key)
+                yield None
+                return
+            yield ArchiveStream(self._chunks(transfer, key), transfer.size)
 
     def put(self, version: str, arch: str, path: Path, sha256: str, *, replace: bool) -> bool:
         """Stores an archive with its digest as S3's own checksum and as metadata; best effort.
@@ -103,9 +108,9 @@ class RunnerCache:
         else:
             warning(log, "cache.skipped", bucket=self._bucket, key=key, error=exc)
 
-    def _chunks(self, body: Any, key: str) -> Iterator[bytes]:
+    def _chunks(self, transfer: Transfer, key: str) -> Iterator[bytes]:
         try:
-            yield from body.iter_chunks(CHUNK_BYTES)
+            yield from transfer.chunks()
         except (BotoCoreError, ClientError, HTTPError, OSError) as exc:
             raise DownloadError(
                 f"the transfer of s3://{self._bucket}/{key} broke: {exc}",

@@ -5,6 +5,7 @@ import platform
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.aws import Clients
@@ -23,6 +24,9 @@ from agent.redact import Redactor
 from agent.runner.files import secrets_on_disk
 from agent.settings import Settings
 from agent.stop import Stop, StopRequest
+
+if TYPE_CHECKING:
+    from agent.stages.prefetch import Prefetch
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 UPTIME = Path("/proc/uptime")
@@ -56,6 +60,8 @@ class RunContext:
         """True when the journal was empty: nothing has run here since the machine booted."""
         self.last_words_sent = False
         """Whether the agent's own last lines were given their time before the terminate call."""
+        self.prefetch: Prefetch | None = None
+        """What was begun before the first stage."""
         self.stop = Stop()
         self.redactor = Redactor()
         self.redactor.add(*_known_secrets(settings, environment))

@@ -53,6 +53,8 @@ class StagedRunner:
     """True when the cache was seen to hold a wrong archive: it is replaced."""
     began: float
     """`clock.monotonic()` when the stage began."""
+    seconds: float
+    """From then until it was on the disk."""
     archive_bytes: int = 0
     """As it was transferred; 0 where nothing was."""
 
@@ -83,6 +85,8 @@ def download(
     began = run.clock.monotonic()
     if (placed := _placed_before(run, began)) is not None:
         return placed
+    if run.prefetch is not None and only is None and (ahead := run.prefetch.runner(stop)):
+        return ahead
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     with httpx.Client(timeout=timeout, follow_redirects=True) as client:
         release = find_release(run, client, deadline=deadline, stop=stop)
@@ -122,6 +126,7 @@ def _on_disk(run: RunContext, release: Release, began: float) -> StagedRunner:
         archive=None,
         cache_was_wrong=False,
         began=began,
+        seconds=run.seconds_since(began),
     )
 
 
@@ -178,7 +183,12 @@ def _from_github(attempt: _Attempt, client: httpx.Client, deadline: Deadline) ->
     keep = attempt.run.settings.config_bucket is not None
     while True:
         try:
-            with open_url(client, release.url, expected_size=release.size) as stream:
+            with open_url(
+                client,
+                release.url,
+                expected_size=release.size,
+                wait=lambda seconds: attempt.run.clock.wait(attempt.stop, seconds),
+            ) as stream:
                 return _stage(attempt, Source.GITHUB, stream, keep=keep)
         except DownloadError as exc:
             seconds = exc.retry_after_seconds
@@ -215,6 +225,7 @@ def _stage(attempt: _Attempt, source: Source, stream: ArchiveStream, *, keep: bo
         archive=kept,
         cache_was_wrong=attempt.cache_was_wrong,
         began=attempt.began,
+        seconds=run.seconds_since(attempt.began),
         archive_bytes=unpacked.archive_bytes,
     )
 

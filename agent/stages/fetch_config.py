@@ -48,10 +48,10 @@ def fetch_config(
         Interrupted: a stop was asked for.
     """
     stop = stop or run.stop.event
-    parameters = _parameters(run)
+    theirs = parameters(run)
     moment = run.clock.monotonic()
     try:
-        config = _look(run, parameters) if once else _wait(run, parameters, deadline, stop)
+        config = _look(run, theirs) if once else _wait(run, theirs, deadline, stop)
     except ConfigError as exc:
         _note_addressee(run, exc.addressee)
         raise
@@ -83,7 +83,7 @@ def delete_parameters(run: RunContext) -> bool:
     if run.progress.parameters_deleted is not None:
         return True
     try:
-        _parameters(run).delete()
+        parameters(run).delete()
     except AwsError as exc:
         warning(log, "config.not_deleted", error=exc)
         return False
@@ -92,9 +92,10 @@ def delete_parameters(run: RunContext) -> bool:
     return True
 
 
-def _parameters(run: RunContext) -> Parameters:
+def parameters(run: RunContext) -> Parameters:
+    """Those of this instance."""
     prefix = run.settings.secrets_path_prefix
-    return Parameters(run.clients.get("ssm"), prefix, run.instance_id)
+    return Parameters(run.clients.late("ssm"), prefix, run.instance_id)
 
 
 def _note_addressee(run: RunContext, addressee: Addressee | None) -> None:
@@ -128,8 +129,9 @@ def _wait(
     pause = FIRST_POLL_SECONDS
     reader = _PatientReader(run, parameters)
     credential_deadline: Deadline | None = None
+    ahead = run.prefetch.config(stop) if run.prefetch is not None else None
     while True:
-        config = reader.read()
+        config = ahead or reader.read()
         if config is not None and config.has_credential:
             return config
         if config is not None:

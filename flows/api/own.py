@@ -9,6 +9,8 @@ import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
+import certifi
+
 from agent.events import warning
 from flows.api import database, slim
 from flows.api.process import ApiServer
@@ -45,6 +47,8 @@ class OwnApi:
         # The job shares the loopback with us.
         environment["PREFECT_API_AUTH_STRING"] = self._auth
         environment["PREFECT_SERVER_API_AUTH_STRING"] = self._auth
+        # Prefect's clients read some authorities each time they are made, and there is no TLS on the loopback: one is enough.
+        environment.setdefault("PREFECT_API_SSL_CERT_FILE", str(_one_authority(self._home)))
         self._migrate = database.prepare(self._home)
         if not self._migrate:
             environment.setdefault("PREFECT_SERVER_DATABASE_MIGRATE_ON_START", "false")
@@ -94,3 +98,11 @@ class OwnApi:
     def threaded(self) -> bool:
         """Whether it is served in this process."""
         return isinstance(self._server, ApiThread)
+
+
+def _one_authority(home: Path) -> Path:
+    home.mkdir(parents=True, exist_ok=True)
+    written = home / "one-authority.pem"
+    whole, end, _ = certifi.contents().partition("-----END CERTIFICATE-----\n")
+    written.write_text(whole + end)
+    return written

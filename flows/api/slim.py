@@ -7,12 +7,17 @@ What is private to Prefect about it is here and in `left_out`.
 import asyncio
 import base64
 import hmac
+import secrets
 import sqlite3
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
+
+from pydantic import BaseModel
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 
 from flows.api.left_out import leave_out
 
@@ -51,7 +56,13 @@ def build(auth_string: str, *, migrate: bool) -> App:
         auth_string: what each request must carry, as Prefect's `PREFECT_API_AUTH_STRING` has it: the job shares the machine.
         migrate: whether the database has to be brought to this Prefect's tables first.
     """
-    leave_out({"prefect.server.api.server": {"is_client_retryable_exception": _worth_another_try}})
+    leave_out(
+        {
+            "prefect.server.api.server": {"is_client_retryable_exception": _worth_another_try},
+            "coolname": {"generate": lambda _: ["run", secrets.token_hex(4)]},
+        }
+    )
+    defer_models()
     with_few_routes(ROUTES)
     from fastapi import FastAPI
     from fastapi.responses import JSONResponse
@@ -72,6 +83,13 @@ def build(auth_string: str, *, migrate: bool) -> App:
     app = FastAPI(lifespan=_lifespan(migrate=migrate), openapi_url=None)
     app.mount("/api", api)
     return _only_for(auth_string, app)
+
+
+def defer_models() -> None:
+    """Lets pydantic build a model when it is first used: of Prefect's 500, a run uses a tenth."""
+    BaseModel.model_config["defer_build"] = True
+    # What pydantic then says of Prefect's own models, it says of them built at once too, where Prefect silences it.
+    warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
 
 
 def with_few_routes(wanted: dict[str, set[tuple[str, str]]]) -> None:

@@ -34,6 +34,7 @@ WRONG = {
     "RUNS_FLEET_FINISH_TIMEOUT_SECONDS": ["0", "x"],
     "RUNS_FLEET_DRY_RUN": ["maybe", "2"],
     "RUNS_FLEET_STOP_ON_REBALANCE": ["sometimes"],
+    "RUNS_FLEET_STOCK_PREFECT": ["perhaps"],
     "PREFECT_API_URL": ["localhost:4200"],
 }
 ANY_VALUE = {"RUNS_FLEET_GITHUB_TOKEN", "RUNS_FLEET_POWER_OFF_COMMAND"}

@@ -2,86 +2,20 @@
 
 import http.server
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
 from agent.archive.fetch import LARGEST_REFUSAL_BYTES, open_url
 from agent.errors import DownloadError, ReleaseError
-
-DATA = bytes(range(256)) * 1000
-Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
-
-
-def answers(status: int, body: bytes = b"", /, **headers: str) -> Answer:
-    """An answer in one piece; `Content_Length="7"` and the like replace what is true."""
-
-    def give(request: http.server.BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        for name, value in ({"Content-Length": str(len(body))} | named).items():
-            request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(body)
-
-    return give
-
-
-@dataclass
-class Source:
-    """A server with one answer for each path."""
-
-    url: str = ""
-    paths: dict[str, Answer] = field(default_factory=dict)
-    asked: list[dict[str, str]] = field(default_factory=list)
-
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        source = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                source.asked.append({key.lower(): value for key, value in self.headers.items()})
-                source.paths.get(self.path, answers(404, b"Not Found"))(self)
-
-            def log_message(self, *_: object) -> None: ...
-
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            server.daemon_threads = True
-            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-            thread.start()
-            self.url = f"http://127.0.0.1:{server.server_port}"
-            yield
-            server.shutdown()
-            thread.join(10)
-
-
-@pytest.fixture
-def source() -> Iterator[Source]:
-    made = Source()
-    with made.serving():
-        yield made
-
-
-@pytest.fixture
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=5, trust_env=False) as made:
-        yield made
-
-
-def fetched(client: httpx.Client, url: str, expected_size: int | None = None) -> bytes:
-    with open_url(client, url, expected_size=expected_size) as stream:
-        return b"".join(stream.chunks)
+from tests.unit.archive.http_source import DATA, Source, answers, at_once, fetched
 
 
 def test_the_bytes_come_as_they_are_and_the_size_is_known(
     source: Source, client: httpx.Client
 ) -> None:
     source.paths["/a"] = answers(200, DATA, Content_Encoding="gzip")
-    with open_url(client, f"{source.url}/a", expected_size=len(DATA)) as stream:
+    with open_url(client, f"{source.url}/a", expected_size=len(DATA), wait=at_once) as stream:
         assert stream.size == len(DATA)
         assert b"".join(stream.chunks) == DATA
     assert source.asked[0]["accept-encoding"] == "identity"
@@ -201,7 +135,7 @@ def test_a_trickle_is_handed_on_as_it_comes(source: Source, client: httpx.Client
         request.wfile.write(b"y")
 
     source.paths["/a"] = trickle
-    with open_url(client, f"{source.url}/a", expected_size=2) as stream:
+    with open_url(client, f"{source.url}/a", expected_size=2, wait=at_once) as stream:
         assert next(stream.chunks) == b"x"
         taken.set()
         assert list(stream.chunks) == [b"y"]

@@ -15,7 +15,8 @@ import pytest
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
-from agent.cache.s3 import CHUNK_BYTES, RunnerCache, cache_key
+from agent.cache.s3 import RunnerCache, cache_key
+from agent.cache.transfer import CHUNK_BYTES
 from agent.errors import DownloadError
 
 BUCKET = "runner-cache"
@@ -174,6 +175,51 @@ def test_a_transfer_that_breaks_is_a_download_error_after_what_came(*, silent: b
     assert caught.value.transient
 
 
+@pytest.mark.parametrize("part_bytes", [1000, 65_536, len(DATA) - 1, len(DATA), len(DATA) + 1])
+def test_ranges_of_any_size_come_back_in_order(s3: Any, archive: Path, part_bytes: int) -> None:
+    cache = RunnerCache(s3, BUCKET, part_bytes=part_bytes)
+    put(cache, archive)
+    with cache.open(VERSION, ARCH) as stream:
+        assert stream is not None
+        assert stream.size == len(DATA)
+        assert b"".join(stream.chunks) == DATA
+
+
+def test_an_archive_that_is_replaced_while_it_is_read_is_a_download_error(
+    s3: Any, archive: Path
+) -> None:
+    cache = RunnerCache(s3, BUCKET, part_bytes=30_000)
+    put(cache, archive)
+    with cache.open(VERSION, ARCH) as stream:
+        assert stream is not None
+        s3.put_object(Bucket=BUCKET, Key=KEY, Body=DATA[::-1])
+        with pytest.raises(DownloadError, match="PreconditionFailed"):
+            list(stream.chunks)
+
+
+def test_a_range_that_breaks_is_asked_for_again(s3: Any, archive: Path) -> None:
+    put(RunnerCache(s3, BUCKET), archive)
+    broken: list[str] = []
+
+    class Breaks:
+        """S3, but each later range breaks once in the midst of it."""
+
+        def get_object(self, **kwargs: Any) -> dict[str, Any]:
+            answer: dict[str, Any] = s3.get_object(**kwargs)
+            if not kwargs["Range"].startswith("bytes=0-") and kwargs["Range"] not in broken:
+                broken.append(kwargs["Range"])
+                answer["Body"].read(100)
+                answer["Body"].close()
+                raise ConnectionResetError
+            return answer
+
+        def put_object(self, **kwargs: Any) -> dict[str, Any]:
+            raise NotImplementedError
+
+    assert got(RunnerCache(Breaks(), BUCKET, part_bytes=100_000)) == DATA
+    assert len(broken) == len(DATA) // 100_000
+
+
 class UnreadBody:
     """A body that only tells whether it was closed."""
 
@@ -187,7 +233,7 @@ def test_leaving_early_ends_the_transfer() -> None:
     body = UnreadBody()
 
     class Client:
-        def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        def get_object(self, **kwargs: Any) -> dict[str, Any]:
             return {"Body": body, "ContentLength": 1 << 40}
 
         def put_object(self, **kwargs: Any) -> dict[str, Any]:

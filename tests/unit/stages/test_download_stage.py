@@ -115,7 +115,7 @@ def test_a_pinned_version_that_does_not_exist_is_final_too(machine: Machine) -> 
         (GitHubOptions(digest="missing", body_marker="missing"), ReleaseError, False),
         (GitHubOptions(digest="wrong"), DigestMismatch, False),
         (GitHubOptions(digest="wrong", body_marker="wrong"), DigestMismatch, False),
-        (GitHubOptions(truncate_at=9_000), DownloadError, True),
+        (GitHubOptions(truncate_at=0), DownloadError, True),
         (GitHubOptions(asset_status=503, asset_failures=None), DownloadError, True),
         (GitHubOptions(asset_status=403, asset_failures=None), DownloadError, False),
     ],
@@ -139,6 +139,12 @@ def test_what_github_gets_wrong_is_one_named_error(
     error = refusal(make_machine(github=github))
     assert type(error) is kind
     assert error.transient is transient
+
+
+def test_a_transfer_from_github_that_is_cut_again_and_again_goes_on_where_it_was_cut(
+    make_machine: Callable[..., Machine],
+) -> None:
+    assert place(make_machine(github=GitHubOptions(truncate_at=9_000))) == Source.GITHUB
 
 
 def test_one_digest_of_two_is_enough(make_machine: Callable[..., Machine]) -> None:
