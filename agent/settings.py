@@ -163,6 +163,11 @@ class Settings(BaseModel):
         alias="RUNS_FLEET_STANDBY_DEADLINE_MINUTES",
         description="how long to wait for the runner config to appear (a warm spare)",
     )
+    standby_poll_seconds: Positive = Field(
+        30,
+        alias="RUNS_FLEET_STANDBY_POLL_SECONDS",
+        description="longest pause between two looks for the runner config; it grows from 1 s by a twentieth of the wait, so 1,000 spares stay under SSM's 40 calls a second",
+    )
     job_wait_minutes: Positive = Field(
         10.0,
         alias="RUNS_FLEET_JOB_WAIT_MINUTES",

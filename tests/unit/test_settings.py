@@ -33,6 +33,7 @@ WRONG = {
     "RUNS_FLEET_NOTIFY_TIMEOUT_SECONDS": ["0", "x"],
     "RUNS_FLEET_FINISH_TIMEOUT_SECONDS": ["0", "x"],
     "RUNS_FLEET_DRY_RUN": ["maybe", "2"],
+    "RUNS_FLEET_STANDBY_POLL_SECONDS": ["0", "-1", "often"],
     "RUNS_FLEET_STOP_ON_REBALANCE": ["sometimes"],
     "RUNS_FLEET_STOCK_PREFECT": ["perhaps"],
     "PREFECT_API_URL": ["localhost:4200"],

@@ -7,7 +7,7 @@ import pytest
 
 from agent.errors import AgentError, AwsError, ConfigError, Interrupted, NoConfig
 from agent.outcome import Reason
-from agent.stages.fetch_config import delete_parameters, fetch_config
+from agent.stages.fetch_config import delete_parameters, fetch_config, poll_pause
 from agent.stop import StopRequest
 from tests.unit.stages.conftest import Machine
 
@@ -39,6 +39,22 @@ def test_a_config_that_comes_later_is_waited_for(machine: Machine) -> None:
     run = machine.run()
     assert fetch_config(run, deadline=machine.in_seconds(20)).run_id == "4711"
     late.join()
+
+
+@pytest.mark.parametrize(
+    ("waited", "pause"), [(0, 1), (19, 1), (60, 3), (300, 15), (600, 30), (7200, 30)]
+)
+def test_a_spare_looks_less_often_the_longer_it_has_waited(waited: float, pause: float) -> None:
+    assert poll_pause(waited, 30) == pause
+
+
+def test_a_thousand_spares_stay_under_ssms_forty_calls_a_second() -> None:
+    assert 1000 / poll_pause(3600, 30) < 40
+
+
+def test_an_ssm_in_trouble_is_asked_four_times_less() -> None:
+    assert poll_pause(40, 30, in_trouble=True) == 8
+    assert poll_pause(600, 30, in_trouble=True) == 30
 
 
 def test_a_config_that_never_comes_names_path_and_time(machine: Machine) -> None:
