@@ -5,10 +5,10 @@ import importlib
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from agent.archive.limits import MEND, PIECE_BYTES, Limits
 from agent.errors import ArchiveError, RunnerDirError
 
 try:
@@ -19,23 +19,8 @@ except ImportError:  # no wheel for this machine
 GZIP = 31
 """zlib's window bits for a gzip header."""
 MAGIC = b"\x1f\x8b"
-SLICE_BYTES = 64 * 1024
+SLICE_BYTES = 128 * 1024
 """Compressed bytes inflated at once."""
-PIECE_BYTES = 256 * 1024
-"""Plain bytes handed on at once, however many more there are in a slice."""
-MEND = "delete the object from the cache, where it came from there; check the proxy in between"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What no runner comes near; beyond it the archive is refused."""
-
-    archive_bytes: int = 1 << 30
-    unpacked_bytes: int = 6 << 30
-    members: int = 200_000
-    ratio: int = 60
-    """Unpacked to compressed, looked at from `ratio_from_bytes` unpacked bytes on; a runner's is about 3."""
-    ratio_from_bytes: int = 64 << 20
 
 
 class Engine(Protocol):

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.archive.inflate import MEND
+from agent.archive.limits import MEND
 from agent.archive.tar import Kind, Member
 from agent.errors import ArchiveError
 

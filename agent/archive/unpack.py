@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.archive.ahead import Ahead
-from agent.archive.inflate import MEND, Inflater, Limits, disk_trouble
-from agent.archive.tar import Plain, members
-from agent.archive.tree import Tree
+from agent.archive.beside import FROM_BYTES, extract_beside
+from agent.archive.extract import extract
+from agent.archive.inflate import Inflater, disk_trouble
+from agent.archive.limits import Limits
 from agent.clock import Clock
-from agent.errors import ArchiveError, Interrupted
+from agent.errors import Interrupted
 from agent.outcome import Reason
 
-CHUNKS_AHEAD = 64
-"""Of 64 KiB, as the sources give them."""
-PIECES_AHEAD = 32
+CHUNKS_AHEAD = 16
+"""Of 64 KiB from GitHub, of 256 KiB from S3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ def unpack(
     into: Path,
     *,
     clock: Clock,
+    size: int | None = None,
     limits: Limits | None = None,
     keep: Path | None = None,
     owner: tuple[int, int] | None = None,
@@ -47,6 +48,7 @@ def unpack(
         chunks: the compressed bytes.
         into: an empty directory of the caller's.
         clock: for the time it took.
+        size: of the archive in bytes, as announced: a large one is written by a process of its own.
         limits: beyond them the archive is refused.
         keep: a file that gets the compressed bytes as they came.
         owner: uid and gid for everything; the agent's own when None.
@@ -70,24 +72,19 @@ def unpack(
         with (
             Ahead(chunks, depth=CHUNKS_AHEAD, check=check, name="fetch") as fetched,
             Inflater(fetched, limits=limits, keep=keep, on_bytes=on_bytes, check=check) as inflater,
-            Ahead(inflater.pieces(), depth=PIECES_AHEAD, check=check, name="inflate") as pieces,
         ):
-            tree = Tree(into, owner)
-            _unpack_all(Plain(pieces), tree, limits)
+            if size is not None and size >= FROM_BYTES:
+                members = extract_beside(
+                    inflater.pieces(), into, owner=owner, most_members=limits.members, check=check
+                )
+            else:
+                members = extract(inflater.pieces(), into, owner=owner, most_members=limits.members)
             return Unpacked(
                 inflater.sha256,
                 inflater.archive_bytes,
                 inflater.unpacked_bytes,
-                tree.members,
+                members,
                 round(clock.monotonic() - began, 3),
             )
     except OSError as exc:
         raise disk_trouble(into, exc) from exc
-
-
-def _unpack_all(plain: Plain, tree: Tree, limits: Limits) -> None:
-    for member in members(plain):
-        if tree.members >= limits.members:
-            raise ArchiveError(f"the archive has more than {limits.members} files", mend=MEND)
-        tree.add(member, plain.content(member.size))
-    plain.drain()

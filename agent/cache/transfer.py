@@ -14,10 +14,10 @@ from typing import Any, Protocol, Self
 from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
-CHUNK_BYTES = 64 * 1024
+CHUNK_BYTES = 256 * 1024
 """A chunk is waited for until it is whole: small ones let a slow trickle see a stop."""
 PART_BYTES = 4 * 1024 * 1024
-PARTS_AHEAD = 4
+PARTS_AHEAD = 3
 """Under way or waiting for their turn, in memory."""
 TRIES = 3
 """Of one range, where its transfer breaks."""

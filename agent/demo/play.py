@@ -64,8 +64,18 @@ class Play:
         clock: Clock | None = None,
         filler_files: int = 300,
         filler_bytes: int = 4_000_000,
+        archive: BuiltArchive | None = None,
     ) -> None:
-        """Starts nothing yet; everything that the agent writes will be under `workdir`."""
+        """Starts nothing yet; everything that the agent writes will be under `workdir`.
+
+        Args:
+            script: what is played.
+            workdir: an empty directory of the caller's.
+            clock: for the limits of what is waited for.
+            filler_files: how many files of the runner's archive are mere weight.
+            filler_bytes: their size in all.
+            archive: in place of one that is built for the script.
+        """
         self.script = script
         self.workdir = workdir
         self.state_dir = workdir / "state"
@@ -76,6 +86,7 @@ class Play:
         self.argv_leaks: set[str] = set()
         self._filler_files = filler_files
         self._filler_bytes = filler_bytes
+        self._given = archive
         self._news = threading.Condition()
         self._stack = ExitStack()
         self._process: subprocess.Popen[str] | None = None
@@ -84,7 +95,7 @@ class Play:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self.archive = build_archive(
+            self.archive = self._given or build_archive(
                 self.workdir / "release",
                 self.script.runner,
                 interpreter=self.script.interpreter,

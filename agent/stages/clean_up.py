@@ -7,7 +7,7 @@ from agent.deadline import Deadline
 from agent.errors import RunnerDirError
 from agent.events import event, warning
 from agent.journal.facts import CleanedUp
-from agent.runner.files import remove_runner
+from agent.runner.removal import remove_runner
 from agent.stages.context import RunContext
 from agent.stages.fetch_config import delete_parameters
 

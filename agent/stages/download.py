@@ -236,6 +236,7 @@ def _unpack(attempt: _Attempt, staging: Path, stream: ArchiveStream, kept: Path 
         stream.chunks,
         staging,
         clock=run.clock,
+        size=stream.size,
         keep=kept,
         owner=owner(run),
         on_bytes=_ProgressLog(run, stream.size).more,

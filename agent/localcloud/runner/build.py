@@ -76,15 +76,22 @@ def build_archive(
     path = destination / name
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        _folder(archive, "./")
-        for folder in ("./bin", "./externals"):
-            _folder(archive, folder)
-        for member, (content, mode) in files(scenario, interpreter).items():
-            _file(archive, f"./{member}", content, mode)
+        add_runner(archive, scenario, interpreter)
         _fill(archive, filler_files, filler_bytes)
     path.write_bytes(gzip.compress(plain.getvalue(), compresslevel=1, mtime=0))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return BuiltArchive(path, digest, path.stat().st_size, scenario.version, arch, name)
+
+
+def add_runner(
+    archive: tarfile.TarFile, scenario: Scenario, interpreter: str = sys.executable
+) -> None:
+    """Packs the runner itself, without what makes the real one large."""
+    _folder(archive, "./")
+    for folder in ("./bin", "./externals"):
+        _folder(archive, folder)
+    for member, (content, mode) in files(scenario, interpreter).items():
+        _file(archive, f"./{member}", content, mode)
 
 
 def _fill(archive: tarfile.TarFile, count: int, size: int) -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.archive.inflate import SLICE_BYTES, Inflater, Limits, fast
+from agent.archive.inflate import SLICE_BYTES, Inflater, fast
+from agent.archive.limits import Limits
 from agent.errors import ArchiveError
 
 LIBRARIES = pytest.mark.parametrize("library", [zlib, fast], ids=lambda library: library.__name__)

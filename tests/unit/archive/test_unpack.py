@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.archive.inflate import Limits
+from agent.archive.limits import Limits
 from agent.archive.unpack import Unpacked, unpack
 from agent.clock import SystemClock
 from agent.errors import ArchiveError, DownloadError, Interrupted, RunnerDirError

@@ -157,12 +157,14 @@ def serve_once(answer: bytes, listener: socket.socket, over: threading.Event) ->
 
 @pytest.mark.parametrize("silent", [False, True], ids=["closed", "silent"])
 def test_a_transfer_that_breaks_is_a_download_error_after_what_came(*, silent: bool) -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (CHUNK_BYTES * 2)
     over = threading.Event()
     if not silent:
         over.set()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = threading.Thread(target=serve_once, args=(head + bytes(70000), listener, over))
+        server = threading.Thread(
+            target=serve_once, args=(head + bytes(CHUNK_BYTES + 1000), listener, over)
+        )
         server.start()
         cache = RunnerCache(client_of(f"http://127.0.0.1:{listener.getsockname()[1]}"), BUCKET)
         with cache.open(VERSION, ARCH) as stream:

@@ -10,7 +10,7 @@ import pytest
 from agent.clock import SystemClock
 from agent.deadline import Deadline
 from agent.errors import RunnerDirError
-from agent.runner.files import remove_runner
+from agent.runner.removal import remove_runner
 
 PLENTY = Deadline.after(SystemClock(), 3600)
 
@@ -93,7 +93,7 @@ import os, sys
 from pathlib import Path
 from agent.clock import SystemClock
 from agent.deadline import Deadline
-from agent.runner.files import remove_runner
+from agent.runner.removal import remove_runner
 
 path = Path(sys.argv[1])
 if os.geteuid() == 0:

@@ -1,0 +1,1 @@
+"""From process start to a listening runner: the agent, the shell way, and stock Prefect, in one run."""
