@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help demo test chaos bench-logs lint format docs lock clean
+.PHONY: help demo test chaos bench-boot bench-logs lint format docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -17,6 +17,9 @@ test: $(INSTALLED) ## all tests but the slow fault runs
 
 chaos: $(INSTALLED) ## 200 random faults and a table; FAULTS=1000 SEED=1, or ONLY=seed to play one again
 	$(BIN)/python -m tests.faults $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+bench-boot: $(INSTALLED) ## from process start to a listening runner, beside the shell way and stock Prefect; COLD=1 with a cold, slow disk
+	$(BIN)/python -m benchmarks.boot $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(COLD),--cold)
 
 bench-logs: $(INSTALLED) ## a million lines to a local endpoint, beside `cat` and the common way
 	$(BIN)/python -m benchmarks.logs

@@ -23,7 +23,7 @@ class Limits:
     """Of a job without a worker."""
     exit: float = 60.0
     """From the end of the job to the end of the runner."""
-    look: float = 5.0
+    look: float = 15.0
     """Between two looks at the workers."""
 
 

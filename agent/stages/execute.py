@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 """How often the runner's words are read; a stop request is seen at once."""
+LOOK_AT_JOB_SECONDS = 0.2
+"""While a job runs: six hours of looking are to cost next to nothing, and its end may be seen so much later."""
 
 
 def execute(
@@ -176,7 +178,8 @@ def _follow(followed: _Followed, stop: threading.Event | None) -> _Ending:
             warning(log, "runner.hangs", reason=hang.reason, detail=hang.detail)
             served = hang.reason is Reason.RUNNER_HUNG
             return _Ending(None if served else stop_once(run, process), hang)
-        if run.clock.wait(stop or run.stop.event, LOOK_SECONDS):
+        pause = LOOK_AT_JOB_SECONDS if following.conversation.job_seen else LOOK_SECONDS
+        if run.clock.wait(stop or run.stop.event, pause):
             return _Ending(stop_once(run, process))
 
 

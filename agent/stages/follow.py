@@ -25,6 +25,10 @@ class Following:
     diag_dir: Path
     conversation: Conversation = field(default_factory=Conversation)
     diags: dict[Path, Tail] = field(default_factory=dict)
+    listed_ns: int = -1
+    """When `_diag` had changed last, the last time that it was listed."""
+    settled: bool = False
+    """It has been listed twice since: a clock's tick may hide a change right after the first time."""
 
     @classmethod
     def of(cls, run: RunContext) -> "Following":
@@ -33,13 +37,24 @@ class Following:
     def read(self, *, final: bool = False) -> list[Said]:
         """What is new, folded into the conversation."""
         said = [parse_output(line.text) for line in self.output.read(final=final)]
-        for path in sorted(self.diag_dir.glob("Runner_*.log")):
-            tail = self.diags.setdefault(path, Tail(path))
+        self._find_diags()
+        for tail in self.diags.values():
             said += [parse_diag(line.text) for line in tail.read(final=final)]
         heard = [each for each in said if each is not None]
         for each in heard:
             self.conversation = self.conversation.then(each)
         return heard
+
+    def _find_diags(self) -> None:
+        try:
+            changed_ns = self.diag_dir.stat().st_mtime_ns
+        except OSError:
+            return
+        if changed_ns != self.listed_ns or not self.settled:
+            self.settled = changed_ns == self.listed_ns
+            self.listed_ns = changed_ns
+            for path in sorted(self.diag_dir.glob("Runner_*.log")):
+                self.diags.setdefault(path, Tail(path))
 
     def read_to_the_end(self) -> None:
         while self.read():

@@ -11,7 +11,7 @@ _PSS = re.compile(r"^Pss:\s+(\d+)", re.MULTILINE)
 class Tree:
     """A process and its descendants, but for those whose command line holds a word."""
 
-    def __init__(self, pid: int, without: str = "\n") -> None:
+    def __init__(self, pid: int, without: str | None = None) -> None:
         """Looks at nothing yet."""
         self._pid = pid
         self._without = without
@@ -42,15 +42,15 @@ class Tree:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def own_cpu_seconds(self) -> float:
-        """Of those that live, alone."""
-        ticks = 0
+        """Of those that live, alone, to the nanosecond: the clock's ticks count double for who wakes up with them."""
+        nanoseconds = 0
         for pid in self.pids():
             try:
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                threads = list(Path(f"/proc/{pid}/task").iterdir())
+                nanoseconds += sum(int((t / "schedstat").read_text().split()[0]) for t in threads)
             except OSError:
                 continue
-            ticks += sum(int(each) for each in fields[11:13])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return nanoseconds / 1e9
 
     def _below(self, pid: int) -> Iterator[int]:
         try:
@@ -62,7 +62,7 @@ class Tree:
             ]
         except (OSError, UnicodeDecodeError):
             return
-        if self._without in command:
+        if self._without is not None and self._without in command:
             return
         yield pid
         for child in children:

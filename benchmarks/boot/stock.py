@@ -11,6 +11,9 @@ from pathlib import Path
 from benchmarks.boot.process import Tree
 from flows.api.database import NAME, load
 
+COUNTING = Path(__file__).parent / "counting"
+"""Has a `sitecustomize` that Python finds there."""
+
 FLOW = """
 import time
 from prefect import flow, task
@@ -39,11 +42,18 @@ class Stock:
     """Until then."""
 
 
-def stock_prefect(folder: Path) -> Stock:
-    """From process start to the body of the first task, the database migrated beforehand."""
+def stock_prefect(folder: Path, counted: Path | None = None) -> Stock:
+    """From process start to the body of the first task, the database migrated beforehand.
+
+    Args:
+        folder: for the database.
+        counted: gets the names of the files that are opened.
+    """
     home = Path(tempfile.mkdtemp(dir=folder))
     load(home / NAME)
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    if counted is not None:
+        kept |= {"PYTHONPATH": str(COUNTING), "COUNT_OPENED": str(counted)}
     began = time.time()
     with subprocess.Popen(
         [sys.executable, "-c", FLOW],
