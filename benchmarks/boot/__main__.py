@@ -2,18 +2,20 @@
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from agent.localcloud.runner.build import BuiltArchive
 from benchmarks.boot import cold
 from benchmarks.boot.archive import archive, job
-from benchmarks.boot.boot import Boot, Way, boot, observed, opened
+from benchmarks.boot.boot import Boot, Standby, Way, boot, observed, opened, standby
 from benchmarks.boot.files import serving
 from benchmarks.boot.shell import Shell, shell_way
 from benchmarks.boot.stock import Stock, stock_prefect
@@ -46,6 +48,9 @@ def main(arguments: list[str]) -> int:
     scenario = job(JOB_SECONDS)
     built = archive(scenario)
     with _folder() as folder:
+        if given.cold:
+            # The archive comes over a wire and not from this disk.
+            built = replace(built, path=Path(shutil.copy(built.path, folder)))
         slow = cold.slow_disk(Path(sys.prefix)) if given.cold else nullcontext()
         with slow:
             before = cold.forget_pages if given.cold else lambda: None
@@ -53,6 +58,7 @@ def main(arguments: list[str]) -> int:
         _report(rounds)
         if not given.cold:
             _report_unpacking([unpacking(built, folder) for _ in range(given.rounds)])
+            _report_standby([standby(built, scenario, folder) for _ in range(given.rounds)])
             _report_opened(built, folder)
             _draw([each.boots[Way.GITHUB] for each in rounds], given.svg)
     return 0
@@ -75,15 +81,11 @@ class Round:
 
 def _round(built: BuiltArchive, folder: Path, before: Callable[[], None]) -> Round:
     scenario = job(JOB_SECONDS)
-    before()
     with serving(built.path) as url, tempfile.TemporaryDirectory(dir=folder) as place:
-        shell = shell_way(f"{url}/archive", built.sha256, Path(place))
-    before()
-    stock = stock_prefect(folder)
-    boots = {}
-    for way in Way:
         before()
-        boots[way] = boot(way, built, scenario, folder)
+        shell = shell_way(f"{url}/archive", built.sha256, Path(place))
+    stock = stock_prefect(folder, before=before)
+    boots = {way: boot(way, built, scenario, folder, before) for way in Way}
     return Round(boots, shell, stock)
 
 
@@ -132,10 +134,16 @@ def _report_unpacking(measured: list[Unpacking]) -> None:
     print()
 
 
+def _report_standby(measured: list[Standby]) -> None:
+    print("a warm spare, from the config's appearance in SSM")
+    print(f"  until it is read             {_spread(each.seen for each in measured)} s")
+    print(f"  from then to run.sh started  {_spread(each.run_sh for each in measured)} s\n")
+
+
 def _report_opened(built: BuiltArchive, folder: Path) -> None:
     print("files opened and megabytes of them, process start to end; peak PSS until run.sh")
     for way in Way:
-        seen = observed(way, built, job(JOB_SECONDS), folder)
+        seen = observed(way, built, job(JOB_SECONDS), folder, folder / f"opened-{way.name}")
         print(f"  {way:16}{seen.files:6} files {seen.mb:7.1f} MB  peak {seen.peak_pss_mb:5.0f} MB")
     with tempfile.NamedTemporaryFile(dir=folder) as counted:
         stock_prefect(folder, Path(counted.name))

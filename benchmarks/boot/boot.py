@@ -29,7 +29,6 @@ SETTLED_SECONDS = 2.0
 """Into the job: what only the start needed has been let go by then."""
 QUIET_SECONDS = 6.0
 LOOK_SECONDS = 0.05
-_MESSAGE = "message.sent status=started"
 
 
 class Way(StrEnum):
@@ -78,17 +77,37 @@ class Opened:
     peak_pss_mb: float
 
 
-def boot(way: Way, archive: BuiltArchive, scenario: Scenario, folder: Path) -> Boot:
-    """A run that nobody disturbs."""
-    with _playing(way, archive, scenario, folder) as play:
+def boot(
+    way: Way,
+    archive: BuiltArchive,
+    scenario: Scenario,
+    folder: Path,
+    before: Callable[[], None] = lambda: None,
+    *,
+    observe: bool = True,
+    **more: str,
+) -> Boot:
+    """A run that nobody disturbs.
+
+    Args:
+        way: where the runner is.
+        archive: the runner's.
+        scenario: what the archive was made for.
+        folder: for everything that is written.
+        before: called right before the agent starts.
+        observe: look at memory and CPU while the job runs; for a job of some seconds.
+        more: of the agent's environment.
+    """
+    with _playing(way, archive, scenario, folder, **more) as play:
+        before()
         began = time.time()
         play.start()
         play.wait_for("process_started command=./run.sh")
         tree = Tree(play.process.pid, without="run.sh")
         cpu = tree.cpu_seconds()
         play.wait_for("job.started")
-        play.wait_for(_MESSAGE)
-        pss, idle = _while_the_job_runs(tree)
+        play.wait_for("message.sent status=started")
+        pss, idle = _while_the_job_runs(tree) if observe else (0.0, 0.0)
         status = play.finish()
         broken = [promise.what for promise in look(play, status) if not promise.held]
         if broken:
@@ -96,18 +115,44 @@ def boot(way: Way, archive: BuiltArchive, scenario: Scenario, folder: Path) -> B
         return _read(play, began, cpu, pss, idle)
 
 
-def observed(way: Way, archive: BuiltArchive, scenario: Scenario, folder: Path) -> Opened:
-    """A run whose files are counted and whose memory is sampled, which makes it slower."""
-    with tempfile.NamedTemporaryFile(dir=folder) as counted:
-        more = {"PYTHONPATH": str(COUNTING), "COUNT_OPENED": counted.name}
-        with _playing(way, archive, scenario, folder, **more) as play:
-            play.start()
-            peak = _Peak(play)
-            play.wait_for("process_started command=./run.sh")
-            most = peak.stop()
-            play.finish()
-        files, mb = opened(Path(counted.name), folder)
-        return Opened(files, mb, most)
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """A warm spare whose config comes late; in seconds."""
+
+    seen: float
+    """From the config's appearance in SSM until it was read: what is left of the pause between two looks."""
+    run_sh: float
+    """From then until `run.sh` was started."""
+
+
+def standby(archive: BuiltArchive, scenario: Scenario, folder: Path) -> Standby:
+    """A spare that has everything but its config, some seconds after its boot."""
+    with _playing(Way.GITHUB, archive, scenario, folder) as play:
+        play.cloud.delete_parameters()
+        play.start()
+        play.wait_for("runner.verified")
+        time.sleep(SETTLED_SECONDS)
+        appeared = datetime.now(UTC)
+        play.write_config()
+        seen = _moment(play.wait_for("config.fetched"))
+        started = _moment(play.wait_for("process_started command=./run.sh"))
+        play.finish()
+    return Standby((seen - appeared).total_seconds(), (started - seen).total_seconds())
+
+
+def observed(
+    way: Way, archive: BuiltArchive, scenario: Scenario, folder: Path, counted: Path
+) -> Opened:
+    """A run whose files are counted, and named in a file, and whose memory is sampled, which makes it slower."""
+    more = {"PYTHONPATH": str(COUNTING), "COUNT_OPENED": str(counted)}
+    with _playing(way, archive, scenario, folder, **more) as play:
+        play.start()
+        peak = _Peak(play)
+        play.wait_for("process_started command=./run.sh")
+        most = peak.stop()
+        play.finish()
+    files, mb = opened(counted, folder)
+    return Opened(files, mb, most)
 
 
 def opened(counted: Path, but: Path) -> tuple[int, float]:
@@ -189,7 +234,8 @@ def _read(play: Play, began: float, cpu: float, pss: float, idle: float) -> Boot
     (terminated,) = [c.monotonic for c in play.cloud.aws.calls if c.operation == "TerminateInstances"]  # fmt: skip
     spans = list(_spans(play, start))
     return Boot(
-        first_task=min(span.began for span in spans if span.lane == "tasks"),
+        # An API that was killed before it had written everything down leaves no times behind.
+        first_task=min((s.began for s in spans if s.lane == "tasks"), default=at("config.fetched")),
         config=at("config.fetched"),
         in_place=at("runner.verified"),
         run_sh=at("process_started command=./run.sh"),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,18 +43,22 @@ class Stock:
     """Until then."""
 
 
-def stock_prefect(folder: Path, counted: Path | None = None) -> Stock:
+def stock_prefect(
+    folder: Path, counted: Path | None = None, before: Callable[[], None] = lambda: None
+) -> Stock:
     """From process start to the body of the first task, the database migrated beforehand.
 
     Args:
         folder: for the database.
         counted: gets the names of the files that are opened.
+        before: called right before it starts.
     """
     home = Path(tempfile.mkdtemp(dir=folder))
     load(home / NAME)
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     if counted is not None:
         kept |= {"PYTHONPATH": str(COUNTING), "COUNT_OPENED": str(counted)}
+    before()
     began = time.time()
     with subprocess.Popen(
         [sys.executable, "-c", FLOW],
