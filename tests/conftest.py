@@ -1,5 +1,7 @@
 import os
 import platform
+import shutil
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import hypothesis
 import pytest
 
 from flows.api.database import NAME, load
+from tests.central_prefect import CentralPrefect
 
 # A slow machine is no failure of a property.
 hypothesis.settings.register_profile("house", deadline=None)
@@ -36,3 +39,14 @@ def migrated_prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home.mkdir()
     load(home / NAME)
     return home
+
+
+@pytest.fixture(scope="session")
+def central_prefect(
+    tmp_path_factory: pytest.TempPathFactory, migrated_prefect_home: Path
+) -> Iterator[str]:
+    """The address of a Prefect server that all runs of a session may report to."""
+    home = tmp_path_factory.mktemp("central") / "prefect"
+    shutil.copytree(migrated_prefect_home, home)
+    with CentralPrefect(home) as server:
+        yield server.url

@@ -18,6 +18,7 @@ from agent.events import event, warning
 log = logging.getLogger(__name__)
 
 _MISSES = ("NoSuchKey", "404", "NotFound")
+_REFUSALS = ("AccessDenied", "403")
 _THERE = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 
 
@@ -105,6 +106,9 @@ class RunnerCache:
         code = exc.response["Error"]["Code"] if isinstance(exc, ClientError) else ""
         if code in _MISSES:
             event(log, "cache.miss", key=key)
+        elif code in _REFUSALS:
+            # So S3 answers for an object that is not there, where the role has no s3:ListBucket.
+            event(log, "cache.miss", key=key, answer=code)
         else:
             warning(log, "cache.skipped", bucket=self._bucket, key=key, error=exc)
 

@@ -3,6 +3,7 @@
 import json
 import secrets
 import threading
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,8 @@ class Imds:
         self._region = region
         self._lock = threading.Lock()
         self._tokens: dict[str, float] = {}
-        self._credentials = 0
+        self._renewed = 0
+        self._keys = _keys(self._renewed)
         self._paths = {
             "meta-data/instance-id": instance_id,
             "meta-data/instance-type": instance_type,
@@ -106,8 +108,18 @@ class Imds:
     def renew_credentials(self) -> str:
         """Others than so far, from here on; returns their access key id."""
         with self._lock:
-            self._credentials += 1
-            return _access_key_id(self._credentials)
+            self._renewed += 1
+            self._keys = _keys(self._renewed)
+            return self._keys["AccessKeyId"]
+
+    def hand_out(self, credentials: Mapping[str, str]) -> None:
+        """From here on those that STS gave for the role: `AccessKeyId`, `SecretAccessKey` and `SessionToken`."""
+        with self._lock:
+            self._keys = {
+                "AccessKeyId": credentials["AccessKeyId"],
+                "SecretAccessKey": credentials["SecretAccessKey"],
+                "Token": credentials["SessionToken"],
+            }
 
     def forget_tokens(self) -> None:
         """Every session token given so far is refused from now on, as after its time to live."""
@@ -160,7 +172,7 @@ class Imds:
         with self._lock:
             if path == f"meta-data/iam/security-credentials/{ROLE}":
                 held = "meta-data/iam/security-credentials" in self._paths
-                return _credentials(self._clock.utc(), self._credentials) if held else None
+                return _credentials(self._clock.utc(), self._keys) if held else None
             return self._paths.get(path)
 
     def _set(self, path: str, text: str | None) -> None:
@@ -171,19 +183,21 @@ class Imds:
                 self._paths[path] = text
 
 
-def _access_key_id(number: int) -> str:
-    return f"ASIALOCALCLOUDAGENT{number}"
+def _keys(number: int) -> dict[str, str]:
+    return {
+        "AccessKeyId": f"ASIALOCALCLOUDAGENT{number}",
+        "SecretAccessKey": "localcloud-secret-access-key-of-the-role",
+        "Token": "localcloud-session-token-of-the-role",
+    }
 
 
-def _credentials(now: datetime, number: int) -> str:
+def _credentials(now: datetime, keys: Mapping[str, str]) -> str:
     return json.dumps(
         {
             "Code": "Success",
             "LastUpdated": rfc3339(now),
             "Type": "AWS-HMAC",
-            "AccessKeyId": _access_key_id(number),
-            "SecretAccessKey": "localcloud-secret-access-key-of-the-role",
-            "Token": "localcloud-session-token-of-the-role",
+            **keys,
             "Expiration": rfc3339(now + timedelta(hours=6)),
         }
     )

@@ -1,6 +1,5 @@
 """The real agent as a process tree against the embedded cloud; each test is one run of it."""
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,7 +10,6 @@ import pytest
 from agent.clock import SystemClock
 from agent.demo.play import Play, Script
 from agent.demo.promises import Promise, look
-from tests.central_prefect import CentralPrefect
 
 
 class Played:
@@ -35,17 +33,6 @@ class Played:
 
 
 Run = Callable[[Script], Played]
-
-
-@pytest.fixture(scope="session")
-def central_prefect(
-    tmp_path_factory: pytest.TempPathFactory, migrated_prefect_home: Path
-) -> Iterator[str]:
-    """The address of a Prefect server that all runs of a session may report to."""
-    home = tmp_path_factory.mktemp("central") / "prefect"
-    shutil.copytree(migrated_prefect_home, home)
-    with CentralPrefect(home) as server:
-        yield server.url
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from moto.server import ThreadedMotoServer
 from agent.cache.s3 import RunnerCache, cache_key
 from agent.cache.transfer import CHUNK_BYTES
 from agent.errors import DownloadError
+from tests.fakes_logs import refusal
 
 BUCKET = "runner-cache"
 VERSION, ARCH = "2.336.0", "x64"
@@ -112,6 +113,21 @@ def test_nothing_there_is_a_quiet_miss(s3: Any, caplog: pytest.LogCaptureFixture
     caplog.set_level(logging.INFO)
     assert got(RunnerCache(s3, BUCKET)) is None
     assert logged(caplog) == ["INFO cache.miss"]
+
+
+def test_what_a_role_without_s3_list_bucket_is_told_of_nothing_is_a_quiet_miss_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Refusing:
+        def get_object(self, **_: Any) -> dict[str, Any]:
+            raise refusal("AccessDenied", 403)
+
+        put_object = get_object
+
+    caplog.set_level(logging.INFO)
+    assert got(RunnerCache(Refusing(), BUCKET)) is None
+    assert logged(caplog) == ["INFO cache.miss"]
+    assert "answer=AccessDenied" in caplog.text
 
 
 def test_a_bucket_that_does_not_exist_is_a_miss_with_one_warning(

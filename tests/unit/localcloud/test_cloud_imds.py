@@ -99,6 +99,13 @@ def test_botocore_gets_credentials_from_the_role_until_it_is_withdrawn(imds: Imd
     assert load() is None
 
 
+def test_credentials_that_sts_gave_are_handed_out(imds: Imds) -> None:
+    given = {"AccessKeyId": "ASIAFROMSTS", "SecretAccessKey": "secret", "SessionToken": "session"}
+    imds.hand_out(given)
+    told = _get(imds, "meta-data/iam/security-credentials/runs-fleet-runner").json()
+    assert {told[key] for key in ("AccessKeyId", "SecretAccessKey", "Token")} == set(given.values())
+
+
 def test_botocore_gets_the_region_from_the_availability_zone(imds: Imds) -> None:
     fetcher = InstanceMetadataRegionFetcher(
         timeout=2, num_attempts=1, base_url=f"{imds.url}/", env={}
