@@ -49,3 +49,23 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+.PHONY: docs-terraform terraform-check
+docs: docs-terraform
+docs-terraform: $(INSTALLED)
+	$(BIN)/python docs/generate_terraform.py
+
+CHECKOV := .checkov/.installed
+SIMULATOR := tests/deployments/terraform/simulator
+terraform-check: $(INSTALLED) $(CHECKOV) $(SIMULATOR)/node_modules ## the Terraform module: its tests, a simulator of IAM, checkov
+	$(BIN)/python -m pytest tests/deployments/terraform
+	.checkov/bin/checkov --config-file terraform/.checkov.yaml --directory terraform
+
+$(CHECKOV): requirements/checkov.txt
+	$(PYTHON) -m venv --clear .checkov
+	.checkov/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/checkov.txt
+	@touch $@
+
+$(SIMULATOR)/node_modules: $(SIMULATOR)/package-lock.json
+	npm ci --prefix $(SIMULATOR) --silent --no-audit --no-fund
+	@touch $@

@@ -19,7 +19,6 @@ OPTIONS = {
     "queue-key": "`kms_key_arns.queue` is set",
 }
 """Statements that not every instance has, and when it has them."""
-PLACES = {"partition": "aws", "parameter_prefix": "/{parameter_prefix}"}
 
 
 def statement(name: str, values: Mapping[str, str]) -> dict[str, Any]:
@@ -48,28 +47,48 @@ def permissions_table() -> str:
         actions = ", ".join(f"`{action}`" for action in _listed(each["Action"]))
         on = f"`{each['Resource']}`"
         for operator, keys in each.get("Condition", {}).items():
-            on += "".join(
-                f", where `{key}` {operator} `{value}`" for key, value in keys.items()
-            )
+            on += "".join(f", where `{key}` {operator} `{value}`" for key, value in keys.items())
         rows.append(f"| `{each['Sid']}` | {actions} | {on} | {OPTIONS.get(name, 'always')} |")
     return "\n".join(rows)
 
 
 def inputs_table() -> str:
     """One row a variable; those without a default first."""
-    found = sorted(_blocks("variable"), key=lambda each: ("default" in each[1], each[0]))
+    found = sorted(blocks("variable"), key=lambda each: ("default" in each[1], each[0]))
     rows = ["| variable | type | default | meaning |", "|---|---|---|---|"]
     for name, body in found:
-        default = _code(_value(body["default"])) if "default" in body else "required"
-        rows.append(f"| `{name}` | {_type(body['type'])} | {default} | {_text(body)} |")
+        default = _code(body["default"]) if "default" in body else "required"
+        rows.append(f"| `{name}` | {_code(body['type'])} | {default} | {_text(body)} |")
     return "\n".join(rows)
 
 
 def outputs_table() -> str:
     """One row an output."""
     rows = ["| output | meaning |", "|---|---|"]
-    rows += [f"| `{name}` | {_text(body)} |" for name, body in sorted(_blocks("output"))]
+    rows += [
+        f"| `{name}` | {_text(body)} |"
+        for name, body in sorted(blocks("output"), key=lambda each: each[0])
+    ]
     return "\n".join(rows)
+
+
+def blocks(kind: str) -> list[tuple[str, dict[str, str]]]:
+    """Name and attributes of every `kind` block of the module, each expression on one line.
+
+    It knows as much of HCL as `terraform fmt` guarantees: what belongs to a block itself is indented by two spaces.
+    """
+    text = "".join(path.read_text() for path in sorted(MODULE.glob("*.tf")))
+    found = re.findall(rf'^{kind} "(\w+)".*? \{{\n(.*?)^\}}', text, re.MULTILINE | re.DOTALL)
+    return [(name, dict(_attributes(body))) for name, body in found]
+
+
+def _attributes(body: str) -> Iterator[tuple[str, str]]:
+    for name, written in re.findall(
+        r"^  (\w+) += (.*(?:\n {3,}.*|\n  [)\]}].*)*)", body, re.MULTILINE
+    ):
+        lines = [line.strip() for line in written.splitlines()]
+        parts = [re.sub(r" +=", " =", line) for line in lines]
+        yield name, re.sub(r",? ([)\]}])", r" \1", ", ".join(parts).replace("{, ", "{ "))
 
 
 def with_tables(text: str) -> str:
@@ -97,38 +116,15 @@ class _Places(dict[str, str]):
     """A name in braces for every value that is not the same everywhere."""
 
     def __missing__(self, name: str) -> str:
-        return PLACES.get(name, f"{{{name}}}")
-
-
-def _blocks(kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    import hcl2
-
-    for path in sorted(MODULE.glob("*.tf")):
-        with path.open() as file:
-            for block in hcl2.load(file).get(kind, []):
-                for name, body in block.items():
-                    yield name.strip('"'), body
+        return "aws" if name == "partition" else f"{{{name}}}"
 
 
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _text(body: Mapping[str, Any]) -> str:
-    return str(body["description"]).strip('"').replace("|", r"\|")
-
-
-def _type(written: str) -> str:
-    expression = re.sub(r"^\$\{(.*)\}$", r"\1", written.replace('"', '"'))
-    return _code(expression)
-
-
-def _value(default: object) -> str:
-    if default is None:
-        return "null"
-    if isinstance(default, str):
-        return default
-    return json.dumps(default)
+def _text(body: Mapping[str, str]) -> str:
+    return body["description"].strip('"').replace("|", r"\|")
 
 
 def _code(text: str) -> str:

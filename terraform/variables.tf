@@ -5,8 +5,8 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
-    error_message = "Give 3 to 32 lower-case letters, digits and hyphens, a letter first and no hyphen at the end."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,30}[a-z0-9]$", var.name))
+    error_message = "Give 2 to 32 lower-case letters, digits and hyphens, a letter first and no hyphen at the end."
   }
 }
 

@@ -43,7 +43,7 @@ module "runs_fleet" {
   }
 
   queue            = { visibility_timeout_seconds = 120, max_receive_count = 3 }
-  alarm_topic_arns = [aws_sns_topic.on_call.arn]
+  alarm_topic_arns = var.alarm_topic_arns
 
   bucket_force_destroy = true
   cache_days           = 14
@@ -53,9 +53,4 @@ module "runs_fleet" {
   egress_ports = [22, 80, 443]
 
   permissions_boundary_arn = var.permissions_boundary_arn
-}
-
-resource "aws_sns_topic" "on_call" {
-  name              = "${var.name}-on-call"
-  kms_master_key_id = "alias/aws/sns"
 }

@@ -33,3 +33,9 @@ variable "permissions_boundary_arn" {
   type        = string
   default     = null
 }
+
+variable "alarm_topic_arns" {
+  description = "SNS topics of those who are on call."
+  type        = list(string)
+  default     = []
+}

@@ -15,7 +15,7 @@ from moto.iam.access_control import IAMPolicyStatement
 from moto.logs.responses import LogsResponse
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-_request: ContextVar[Mapping[str, str]] = ContextVar("request", default={})
+_request: ContextVar[Mapping[str, str]] = ContextVar("request")
 """Condition keys of the request that is being looked at."""
 
 
@@ -69,8 +69,8 @@ def _log_stream(response: Any) -> str:
 
 
 def _instance(response: Any) -> str:
-    (instance, *_) = [*(response._get_param("InstanceIds") or []), None]
-    return _arn(response, f"instance/{instance}") if instance else "*"
+    named = response._get_param("InstanceIds") or []
+    return _arn(response, f"instance/{named[0]}") if named else "*"
 
 
 def _context(resource: str, source_instance_arn: str) -> dict[str, str]:

@@ -66,13 +66,13 @@ def instance(cloud: LocalCloud, role: Role, tmp_path: Path) -> Instance:
 
 def test_everything_else_is_refused(role: Role, instance: Instance) -> None:
     role.may(policy())
-    assert [name for name, call in NOT_NEEDED.items() if not instance.is_refused(call)] == []
-    assert [name for name, call in NEEDED.items() if instance.is_refused(call)] == []
+    assert [name for name, each in NOT_NEEDED.items() if not instance.is_refused(each)] == []
+    assert [name for name, each in NEEDED.items() if instance.is_refused(each)] == []
 
 
 def test_each_statement_is_needed(role: Role, instance: Instance) -> None:
     for name in STATEMENTS:
         without = policy(without=name)
         role.may(without)
-        refused = {action for action, call in NEEDED.items() if instance.is_refused(call)}
+        refused = {action for action, each in NEEDED.items() if instance.is_refused(each)}
         assert refused == actions(policy()) - actions(without) != set(), name
