@@ -42,7 +42,6 @@ resource "aws_launch_template" "runner" {
   image_id                             = each.value.image_id
   instance_type                        = each.value.instance_type
   instance_initiated_shutdown_behavior = "terminate"
-  ebs_optimized                        = true
   vpc_security_group_ids               = local.security_group_ids
   user_data                            = base64gzip(local.user_data[each.key])
   tags                                 = var.tags

@@ -47,11 +47,6 @@ resource "aws_sqs_queue" "dead_letters" {
   kms_master_key_id                 = var.kms_key_arns.queue
   kms_data_key_reuse_period_seconds = var.kms_key_arns.queue == null ? null : 3600
   tags                              = var.tags
-
-  redrive_allow_policy = jsonencode({
-    redrivePermission = "byQueue"
-    sourceQueueArns   = [local.queue_arn]
-  })
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {

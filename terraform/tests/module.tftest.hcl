@@ -332,3 +332,20 @@ run "user_data_over_16_kb_is_refused" {
 
   expect_failures = [aws_launch_template.runner]
 }
+
+run "the_minimal_example_is_planned" {
+  command = plan
+
+  module {
+    source = "./examples/minimal"
+  }
+
+  providers = {
+    aws = aws
+  }
+
+  variables {
+    region   = "eu-central-1"
+    image_id = "ami-0123456789abcdef0"
+  }
+}

@@ -12,9 +12,6 @@ from moto.sqs.models import Queue
 
 def amend(queue: Any, launch_template: Any) -> None:
     """Makes two of moto's classes answer as AWS does."""
-    # AWS has it as an attribute like any other.
-    queue.BASE_ATTRIBUTES.append("RedriveAllowPolicy")
-    queue.redrive_allow_policy = None
     as_moto_has_them, make_version = queue.attributes.fget, launch_template.create_version
 
     def attributes(self: Any) -> dict[str, Any]:

@@ -11,9 +11,6 @@ from agent.settings import Settings
 from docs.generate_terraform import blocks
 from tests.deployments.terraform.tool import ROOT, Terraform, needs_provider, needs_terraform
 
-# It takes a minute of waiting to apply: begun here, it is over when test_whole_life.py wants it.
-begun_early = pytest.mark.usefixtures("applying")
-
 
 @needs_terraform
 def test_it_is_formatted(terraform: Terraform) -> None:
@@ -37,19 +34,12 @@ def test_the_policys_own_tests_pass(terraform: Terraform) -> None:
 
 
 @needs_provider
-@begun_early
 @pytest.mark.timeout(300)
+# It takes a minute of waiting to apply: begun here, it is over when test_whole_life.py wants it.
+@pytest.mark.usefixtures("applying")
 def test_its_own_tests_pass(terraform: Terraform) -> None:
     terraform.run("init", "-backend=false")
     terraform.run("test")
-
-
-@needs_provider
-@begun_early
-def test_the_minimal_example_is_valid(terraform: Terraform) -> None:
-    minimal = terraform.module / "examples/minimal"
-    terraform.run("init", "-backend=false", at=minimal)
-    terraform.run("validate", at=minimal)
 
 
 DEFAULTS = {
