@@ -50,16 +50,25 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: docs-terraform terraform-check
+.PHONY: docs-terraform terraform-check lock-checkov clean-terraform
+CHECKOV := .checkov/.installed
+SIMULATOR := tests/deployments/terraform/simulator
+
+terraform-check: $(INSTALLED) $(CHECKOV) $(SIMULATOR)/node_modules ## the Terraform module: its tests, a simulator of IAM, checkov
+	$(BIN)/python -m pytest tests/deployments/terraform
+	.checkov/bin/checkov --config-file terraform/.checkov.yaml --directory terraform
+
 docs: docs-terraform
 docs-terraform: $(INSTALLED)
 	$(BIN)/python docs/generate_terraform.py
 
-CHECKOV := .checkov/.installed
-SIMULATOR := tests/deployments/terraform/simulator
-terraform-check: $(INSTALLED) $(CHECKOV) $(SIMULATOR)/node_modules ## the Terraform module: its tests, a simulator of IAM, checkov
-	$(BIN)/python -m pytest tests/deployments/terraform
-	.checkov/bin/checkov --config-file terraform/.checkov.yaml --directory terraform
+lock: lock-checkov
+lock-checkov: $(INSTALLED)
+	$(COMPILE) --upgrade requirements/checkov.in -o requirements/checkov.txt
+
+clean: clean-terraform
+clean-terraform:
+	rm -rf .checkov $(SIMULATOR)/node_modules
 
 $(CHECKOV): requirements/checkov.txt
 	$(PYTHON) -m venv --clear .checkov

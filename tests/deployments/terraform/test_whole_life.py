@@ -9,7 +9,7 @@ import pytest
 
 from docs.generate_terraform import statement
 from tests.deployments.terraform.account import Account
-from tests.deployments.terraform.conftest import Applied
+from tests.deployments.terraform.applied import Applied
 from tests.deployments.terraform.role import VALUES
 from tests.deployments.terraform.tool import needs_provider
 
