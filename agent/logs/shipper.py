@@ -53,7 +53,7 @@ class Shipper:
         redactor: Redactor,
         on_shipped: Callable[[str, Path, int], None],
         flush_seconds: float = 5.0,
-        poll_seconds: float = 2.0,
+        poll_seconds: float = 5.0,
         housekeeping: Callable[[], object] = lambda: None,
     ) -> None:
         """Starts nothing yet.

@@ -3,10 +3,11 @@
 import hashlib
 import logging
 import os
+import select
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent.clock import Clock
@@ -79,6 +80,25 @@ class RunnerProcess:
             return self._child.wait(max(0.0, seconds))
         except subprocess.TimeoutExpired:
             return None
+
+    def call_at_exit(self, callback: Callable[[], object]) -> None:
+        """Calls it, in a thread of its own, once the script itself has ended; never where the kernel cannot tell."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except OSError:  # it has ended already, or this kernel has none
+            callback()
+            return
+
+        def wait() -> None:
+            try:
+                ended = select.poll()
+                ended.register(descriptor, select.POLLIN)
+                ended.poll()
+            finally:
+                os.close(descriptor)
+            callback()
+
+        threading.Thread(target=wait, name="run.sh", daemon=True).start()
 
     def left(self) -> list[int]:
         """Pids of all that still runs, the script itself and strays included."""

@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 """How often the runner's words are read; a stop request is seen at once."""
-LOOK_AT_JOB_SECONDS = 0.2
-"""While a job runs: six hours of looking are to cost next to nothing, and its end may be seen so much later."""
+LOOK_AT_JOB_SECONDS = 1.0
+"""While a job runs: six hours of looking are to cost next to nothing, and the end of `run.sh` wakes whoever looks."""
 
 
 def execute(
@@ -163,24 +163,38 @@ class _Ending:
 
 def _follow(followed: _Followed, stop: threading.Event | None) -> _Ending:
     """Reads until the runner has ended or must be stopped."""
+    run, process = followed.run, followed.process
+    woken = run.stop.linked()
+    process.call_at_exit(woken.set)
+    try:
+        while (ending := _look(followed)) is None:
+            job = followed.following.conversation.job_seen
+            run.clock.wait(woken, LOOK_AT_JOB_SECONDS if job else LOOK_SECONDS)
+            woken.clear()
+            if run.stop.asked or (stop is not None and stop.is_set()):
+                return _Ending(stop_once(run, process))
+        return ending
+    finally:
+        run.stop.unlink(woken)
+
+
+def _look(followed: _Followed) -> _Ending | None:
+    """Takes in what is new; None while the runner goes on."""
     run, process, following = followed.run, followed.process, followed.following
-    while True:
-        ended = not process.alive()
-        for said in following.read():
-            _hear(run, said, followed.watching)
-        if ended:
-            _await_orphans(run, process, following)
-            return _Ending(process.poll())
-        if following.conversation.restart_loop:
-            warning(log, "runner.restart_loop", restarts=following.conversation.restarts)
-            return _Ending(None)
-        if (hang := followed.hangs.check(following.conversation)) is not None:
-            warning(log, "runner.hangs", reason=hang.reason, detail=hang.detail)
-            served = hang.reason is Reason.RUNNER_HUNG
-            return _Ending(None if served else stop_once(run, process), hang)
-        pause = LOOK_AT_JOB_SECONDS if following.conversation.job_seen else LOOK_SECONDS
-        if run.clock.wait(stop or run.stop.event, pause):
-            return _Ending(stop_once(run, process))
+    ended = not process.alive()
+    for said in following.read():
+        _hear(run, said, followed.watching)
+    if ended:
+        _await_orphans(run, process, following)
+        return _Ending(process.poll())
+    if following.conversation.restart_loop:
+        warning(log, "runner.restart_loop", restarts=following.conversation.restarts)
+        return _Ending(None)
+    if (hang := followed.hangs.check(following.conversation)) is not None:
+        warning(log, "runner.hangs", reason=hang.reason, detail=hang.detail)
+        served = hang.reason is Reason.RUNNER_HUNG
+        return _Ending(None if served else stop_once(run, process), hang)
+    return None
 
 
 def _await_orphans(run: RunContext, process: RunnerProcess, following: Following) -> None:
