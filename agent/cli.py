@@ -38,6 +38,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--scenario", default="job", metavar="NAME", help="what happens; see --list")
     demo.add_argument("--list", action="store_true", help="list the scenarios and exit")
     demo.add_argument("--keep", action="store_true", help="keep the working directory")
+    demo.add_argument(
+        "--aws-endpoint",
+        metavar="URL",
+        help="play against this AWS-compatible server, such as LocalStack",
+    )
+    demo.add_argument(
+        "--runner-user", metavar="NAME", help="who runs the job, when the agent is root"
+    )
     demo.set_defaults(command=_demo)
 
     end = commands.add_parser("end", help="end this instance now: finish what is owed, terminate")
@@ -63,9 +71,11 @@ def _run(_given: argparse.Namespace) -> int:
 
 
 def _demo(given: argparse.Namespace) -> int:
-    from agent.demo.main import demo
+    from agent.demo.main import Options, demo, show_scenarios
 
-    return demo(given.scenario, list_only=given.list, keep=given.keep)
+    if given.list:
+        return show_scenarios()
+    return demo(given.scenario, Options(given.keep, given.aws_endpoint, given.runner_user))
 
 
 def _end(given: argparse.Namespace) -> int:

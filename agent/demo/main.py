@@ -4,6 +4,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -14,50 +15,87 @@ from agent.demo.play import RUN_SECONDS, Play, Script
 from agent.demo.promises import look
 from agent.demo.report import report
 from agent.demo.scenarios import scenarios
+from agent.errors import SettingsError
+from agent.localcloud.endpoint import reachable
 
 LOOK_SECONDS = 0.25
 FILLER_FILES = 1500
 FILLER_BYTES = 24_000_000
 """Enough for a download that can be seen, at the speed that the scenarios give GitHub."""
 INTERRUPTED = 130
+REFUSED = 2
+RUNNER_USER = "RUNS_FLEET_RUNNER_USER"
+OPEN = 0o755
+"""The runner's user must reach its directory; the agent's own are closed all the same."""
 
 
-def demo(name: str, *, list_only: bool = False, keep: bool = False) -> int:
-    """Plays one scenario and checks every promise; 0 when all were seen to hold.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a scenario is played.
 
-    Args:
-        name: of the scenario.
-        list_only: print the scenarios instead.
+    Attributes:
         keep: leave the working directory behind and say where it is.
+        aws_endpoint: an AWS-compatible server that runs already; None for the embedded one.
+        runner_user: who runs the job when the agent is root; None for the agent's own user.
     """
+
+    keep: bool = False
+    aws_endpoint: str | None = None
+    runner_user: str | None = None
+
+
+def show_scenarios() -> int:
+    """Prints them."""
+    for name, script in scenarios(Path(tempfile.gettempdir())).items():
+        Console(highlight=False).print(f"{name:<18} {script.title}")
+    return 0
+
+
+def demo(name: str, options: Options) -> int:
+    """Plays one scenario and checks every promise; 0 when all were seen to hold."""
     console = Console(highlight=False)
     workdir = Path(tempfile.mkdtemp(prefix="runs-fleet-demo-"))
+    if options.runner_user is not None:
+        workdir.chmod(OPEN)
     try:
-        known = scenarios(workdir)
-        if list_only:
-            for each, script in known.items():
-                console.print(f"{each:<18} {script.title}")
-            return 0
-        if name not in known:
-            sys.stderr.write(
-                f"runs-fleet-agent: there is no scenario {name!r}; choose one of {', '.join(known)}\n"
-            )
-            return 2
-        return _play(name, known[name], workdir, console)
+        return _play(name, _chosen(name, workdir, options), workdir, options, console)
+    except SettingsError as exc:
+        sys.stderr.write(f"runs-fleet-agent: {exc}\n")
+        return REFUSED
     except KeyboardInterrupt:
         console.print("\nstopped; the agent was told to end, and nothing of it is left")
         return INTERRUPTED
     finally:
-        if keep:
+        if options.keep:
             console.print(f"kept: {workdir}")
         else:
             shutil.rmtree(workdir, ignore_errors=True)
 
 
-def _play(name: str, script: Script, workdir: Path, console: Console) -> int:
+def _chosen(name: str, workdir: Path, options: Options) -> Script:
+    known = scenarios(workdir)
+    if name not in known:
+        raise SettingsError(
+            f"there is no scenario {name!r}", mend=f"choose one of {', '.join(known)}"
+        )
+    if options.runner_user is None:
+        return known[name]
+    user = {RUNNER_USER: options.runner_user}
+    return replace(known[name], settings={**known[name].settings, **user})
+
+
+def _play(name: str, script: Script, workdir: Path, options: Options, console: Console) -> int:
+    endpoint = reachable(options.aws_endpoint) if options.aws_endpoint else None
+    aws = f"AWS at {endpoint}, embedded GitHub" if endpoint else "embedded AWS, GitHub"
     console.print(f"[bold]runs-fleet-agent demo[/] · {name}: {script.title}")
-    console.print("embedded AWS, GitHub and runner on loopback; the agent is the real one\n")
-    with Play(script, workdir, filler_files=FILLER_FILES, filler_bytes=FILLER_BYTES) as play:
+    console.print(f"{aws} and runner on loopback; the agent is the real one\n")
+    with Play(
+        script,
+        workdir,
+        filler_files=FILLER_FILES,
+        filler_bytes=FILLER_BYTES,
+        aws_endpoint=endpoint,
+    ) as play:
         began = play.clock.monotonic()
         view = LiveView(play, console)
         play.start()

@@ -65,6 +65,7 @@ class Play:
         filler_files: int = 300,
         filler_bytes: int = 4_000_000,
         archive: BuiltArchive | None = None,
+        aws_endpoint: str | None = None,
     ) -> None:
         """Starts nothing yet; everything that the agent writes will be under `workdir`.
 
@@ -75,6 +76,7 @@ class Play:
             filler_files: how many files of the runner's archive are mere weight.
             filler_bytes: their size in all.
             archive: in place of one that is built for the script.
+            aws_endpoint: what answers as AWS; the embedded one when None.
         """
         self.script = script
         self.workdir = workdir
@@ -87,6 +89,7 @@ class Play:
         self._filler_files = filler_files
         self._filler_bytes = filler_bytes
         self._given = archive
+        self._aws_endpoint = aws_endpoint
         self._news = threading.Condition()
         self._stack = ExitStack()
         self._process: subprocess.Popen[str] | None = None
@@ -104,7 +107,11 @@ class Play:
             )
             self.cloud = stack.enter_context(
                 LocalCloud(
-                    self.workdir, self.archive, options=self.script.github, fifo=self.script.fifo
+                    self.workdir,
+                    self.archive,
+                    options=self.script.github,
+                    fifo=self.script.fifo,
+                    aws_endpoint=self._aws_endpoint,
                 )
             )
             self.write_config()

@@ -16,13 +16,10 @@ from agent.localcloud.github import GitHub
 from agent.localcloud.github_releases import ArchiveOnDisk, GitHubOptions
 from agent.localcloud.imds import Imds
 from agent.localcloud.jit import encoded_jit_config
+from agent.localcloud.seed import INSTANCE_TYPE, Names, Seed, Seeded
 
-BUCKET = "runs-fleet-cache"
-LOG_GROUP = "/runs-fleet/agent"
-PARAMETERS = "/runs-fleet/runners"
-IMAGE = "ami-12c6146b"
-INSTANCE_TYPE = "c7i.large"
 FOREIGN_PREFIXES = ("AWS_", "RUNS_FLEET_", "PREFECT_")
+GONE = ("shutting-down", "terminated")
 
 
 class LocalCloud:
@@ -33,7 +30,8 @@ class LocalCloud:
         region: of everything.
         queue_url: of the termination queue.
         faults: what is to go wrong, in any of the three.
-        aws: the account; `aws.calls` is the record of what the agent asked.
+        aws: the embedded account; `aws.calls` is the record of what the agent asked.
+        names: what bucket, log group, parameters and queue are called.
         metadata: the instance's IMDS.
         github: GitHub.
     """
@@ -41,6 +39,8 @@ class LocalCloud:
     instance_id: str
     queue_url: str
     metadata: Imds
+    _seed: Seed
+    _seeded: Seeded
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class LocalCloud:
         instance_id: str | None = None,
         region: str = "eu-central-1",
         clock: Clock | None = None,
+        aws_endpoint: str | None = None,
     ) -> None:
         """Starts nothing yet.
 
@@ -63,6 +64,8 @@ class LocalCloud:
             instance_id: an id other than that of the instance in EC2.
             region: of everything.
             clock: the time of notices, tokens and faults.
+            aws_endpoint: an AWS-compatible server that runs already, in place of the embedded one: what is made there
+                has names of its own and is deleted at the end; it meets no fault and there is no record of its calls.
         """
         self.region = region
         self._clock = clock or SystemClock()
@@ -72,6 +75,8 @@ class LocalCloud:
         self._wanted_id = instance_id
         self.faults = Faults(self._clock)
         self.aws = AwsServer(faults=self.faults, clock=self._clock)
+        self._endpoint = aws_endpoint
+        self.names = Names.of_its_own() if aws_endpoint else Names()
         self.github = GitHub(archive, options, faults=self.faults, clock=self._clock)
         self._stack = ExitStack()
 
@@ -83,9 +88,10 @@ class LocalCloud:
             OSError: no port could be bound.
         """
         with ExitStack() as stack:
-            self.aws.start()
-            stack.callback(self.aws.stop)
-            self._seed()
+            if self._endpoint is None:
+                self.aws.start()
+                stack.callback(self.aws.stop)
+            self._fill(stack)
             self.metadata = Imds(
                 instance_id=self.instance_id,
                 region=self.region,
@@ -104,6 +110,11 @@ class LocalCloud:
         self.faults.clear()
         self._stack.close()
 
+    @property
+    def aws_url(self) -> str:
+        """Where AWS is, embedded or not."""
+        return self._endpoint or self.aws.url
+
     def environment(self, *, instance_id: bool = False) -> dict[str, str]:
         """The variables that `runs-fleet-agent run` needs; the id and the region come from IMDS.
 
@@ -112,12 +123,14 @@ class LocalCloud:
         """
         own = {"RUNS_FLEET_INSTANCE_ID": self.instance_id} if instance_id else {}
         return own | {
-            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_ENDPOINT_URL": self.aws_url,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata.url,
             "AWS_EC2_METADATA_DISABLED": "false",
             "AWS_CONFIG_FILE": str(self._nowhere),
             "AWS_SHARED_CREDENTIALS_FILE": str(self._nowhere),
-            "RUNS_FLEET_CONFIG_BUCKET": BUCKET,
+            "RUNS_FLEET_CONFIG_BUCKET": self.names.bucket,
+            "RUNS_FLEET_LOG_GROUP": self.names.log_group,
+            "RUNS_FLEET_SECRETS_PATH_PREFIX": self.names.parameters,
             "RUNS_FLEET_GITHUB_API_URL": self.github.url,
             "RUNS_FLEET_GITHUB_URL": self.github.url,
             "NO_PROXY": "127.0.0.1,localhost",
@@ -164,9 +177,7 @@ class LocalCloud:
 
     def parameters(self) -> list[str]:
         """The names of the runner parameters that exist, of every instance."""
-        pages = self._client("ssm").get_paginator("get_parameters_by_path")
-        found = pages.paginate(Path=PARAMETERS, Recursive=True)
-        return sorted(p["Name"] for page in found for p in page["Parameters"])
+        return self._seed.parameters()
 
     def encoded_jit_config(
         self, name: str = "runs-fleet-jit", extra: Mapping[str, bytes] | None = None
@@ -185,13 +196,13 @@ class LocalCloud:
     def log_streams(self) -> list[str]:
         """The names of all streams of the log group."""
         pages = self._client("logs").get_paginator("describe_log_streams")
-        found = pages.paginate(logGroupName=LOG_GROUP)
+        found = pages.paginate(logGroupName=self.names.log_group)
         return sorted(s["logStreamName"] for page in found for s in page["logStreams"])
 
     def log_lines(self, stream: str) -> list[str]:
         """Every event of a stream by time; none for a stream that does not exist."""
         query: dict[str, Any] = {
-            "logGroupName": LOG_GROUP,
+            "logGroupName": self.names.log_group,
             "logStreamName": stream,
             "startFromHead": True,
         }
@@ -208,17 +219,23 @@ class LocalCloud:
     def cached_archives(self) -> dict[str, tuple[int, dict[str, str]]]:
         """Size and metadata of every object under `runners/`."""
         s3 = self._client("s3")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="runners/")
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.names.bucket, Prefix="runners/"
+        )
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        heads = {key: s3.head_object(Bucket=BUCKET, Key=key) for key in keys}
+        heads = {key: s3.head_object(Bucket=self.names.bucket, Key=key) for key in keys}
         return {key: (head["ContentLength"], head["Metadata"]) for key, head in heads.items()}
 
     def stored(self, prefix: str) -> dict[str, bytes]:
         """The objects of the bucket whose key begins with the prefix, as they were put."""
         s3 = self._client("s3")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.names.bucket, Prefix=prefix
+        )
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+        return {
+            key: s3.get_object(Bucket=self.names.bucket, Key=key)["Body"].read() for key in keys
+        }
 
     def put_cached(self, data: bytes | Path, *, sha256: str | None) -> str:
         """Puts bytes where the archive is looked for; returns the key.
@@ -229,7 +246,7 @@ class LocalCloud:
         version, arch = self._archive.version, self._archive.arch
         key = f"runners/{version}/{arch}/actions-runner-{version}.tar.gz"
         self._client("s3").put_object(
-            Bucket=BUCKET,
+            Bucket=self.names.bucket,
             Key=key,
             Body=data if isinstance(data, bytes) else data.read_bytes(),
             ChecksumAlgorithm="SHA256",
@@ -239,40 +256,35 @@ class LocalCloud:
 
     def instance_state(self) -> str:
         """EC2's word for how the instance is, such as `running` or `terminated`."""
-        answer = self._client("ec2").describe_instances(InstanceIds=[self.instance_id])
-        return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
+        return self._state_of(self.instance_id)
 
     def terminated_instances(self) -> list[str]:
-        """The ids of every TerminateInstances call that took effect; a dry run does not."""
+        """The ids of every TerminateInstances call that took effect; a dry run does not.
+
+        Of an outside account: those of this instance and its bystander that are terminated.
+        """
+        if self._endpoint is not None:
+            both = (self._seeded.instance_id, self._seeded.bystander_id)
+            return [each for each in both if self._state_of(each) in GONE]
         done = [c for c in self.aws.calls if c.operation == "TerminateInstances" and c.carried_out]
         return [instance for call in done for instance in call.instance_ids]
 
-    def _seed(self) -> None:
-        self._operator = OperatorClients(self.aws.url, self.region, self._nowhere)
-        place = {"LocationConstraint": self.region}
-        where = {} if self.region == "us-east-1" else {"CreateBucketConfiguration": place}
-        self._client("s3").create_bucket(Bucket=BUCKET, **where)
-        self._client("logs").create_log_group(logGroupName=LOG_GROUP)
-        self.queue_url = self._make_queue()
-        self._queue = QueueReader(self._client("sqs"), self.queue_url)
-        made = self._client("ec2").run_instances(
-            ImageId=IMAGE,
-            InstanceType=INSTANCE_TYPE,
-            MinCount=1,
-            MaxCount=1,
-            InstanceInitiatedShutdownBehavior="terminate",
-        )
-        self.instance_id = self._wanted_id or made["Instances"][0]["InstanceId"]
+    def _state_of(self, instance_id: str) -> str:
+        answer = self._client("ec2").describe_instances(InstanceIds=[instance_id])
+        return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
 
-    def _make_queue(self) -> str:
-        name, attributes = "runs-fleet-termination", {}
-        if self._fifo:
-            name, attributes = f"{name}.fifo", {"FifoQueue": "true"}
-        made = self._client("sqs").create_queue(QueueName=name, Attributes=attributes)
-        return str(made["QueueUrl"])
+    def _fill(self, stack: ExitStack) -> None:
+        self._operator = OperatorClients(self.aws_url, self.region, self._nowhere)
+        self._seed = Seed(self._client, self.region, self.names)
+        if self._endpoint is not None:
+            stack.callback(self._seed.take_away)
+        self._seeded = self._seed.make(fifo=self._fifo)
+        self.queue_url = self._seeded.queue_url
+        self._queue = QueueReader(self._client("sqs"), self.queue_url)
+        self.instance_id = self._wanted_id or self._seeded.instance_id
 
     def _put_parameter(self, leaf: str, text: str) -> None:
-        name = f"{PARAMETERS}/{self.instance_id}/{leaf}"
+        name = f"{self.names.parameters}/{self.instance_id}/{leaf}"
         self._client("ssm").put_parameter(
             Name=name, Value=text, Type="SecureString", Overwrite=True
         )
