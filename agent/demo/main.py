@@ -3,22 +3,19 @@
 import shutil
 import sys
 import tempfile
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from agent.clock import SystemClock
 from agent.demo.live import LiveView
-from agent.demo.play import RUN_SECONDS, Play, Script
+from agent.demo.play import Play, Script
 from agent.demo.promises import look
 from agent.demo.report import report
 from agent.demo.scenarios import scenarios
 from agent.errors import SettingsError
 from agent.localcloud.endpoint import reachable
 
-LOOK_SECONDS = 0.25
 FILLER_FILES = 1500
 FILLER_BYTES = 24_000_000
 """Enough for a download that can be seen, at the speed that the scenarios give GitHub."""
@@ -100,7 +97,8 @@ def _play(name: str, script: Script, workdir: Path, options: Options, console: C
         view = LiveView(play, console)
         play.start()
         with view.shown():
-            _follow(play, view)
+            for _ in play.follow():
+                view.refresh()
         exit_status = play.finish()
         promises = look(play, exit_status)
         report(play, promises, console)
@@ -111,15 +109,3 @@ def _play(name: str, script: Script, workdir: Path, options: Options, console: C
         verdict = "all promises held" if held else "[red]NOT all promises held[/]"
         console.print(f"\n{verdict}, {play.clock.monotonic() - began:.1f} s in all")
         return 0 if held else 1
-
-
-def _follow(play: Play, view: LiveView) -> None:
-    """Until the agent has ended, or is over every limit."""
-    clock = SystemClock()
-    over = threading.Event()
-    began = clock.monotonic()
-    while play.process.poll() is None and clock.monotonic() - began < RUN_SECONDS:
-        view.refresh()
-        play.look_at_argv()
-        clock.wait(over, LOOK_SECONDS)
-    view.refresh()

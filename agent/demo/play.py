@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from agent.outcome import Reason
 
 CACHE_TOKEN = "cache-token-that-nobody-may-see"  # noqa: S105 - a canary
 RUN_SECONDS = 180.0
+LOOK_SECONDS = 0.25
 QUICK = {
     "RUNS_FLEET_SPOT_POLL_SECONDS": "0.5",
     "RUNS_FLEET_CHECK_INTERVAL_SECONDS": "0.5",
@@ -175,6 +176,21 @@ class Play:
                 if deadline.expired or not self._running():
                     raise TimeoutError(f"no {text!r} in:\n" + "\n".join(self.lines))
                 self._news.wait(min(0.5, deadline.remaining()))
+
+    def follow(self) -> Iterator[list[str]]:
+        """What the agent has said since the last look, if anything, four times a second until it has ended or is over every limit.
+
+        Each time the command lines of the machine are looked at too.
+        """
+        deadline, never, read = Deadline.after(self.clock, RUN_SECONDS), threading.Event(), 0
+        ended = False
+        while not ended:
+            ended = self.process.poll() is not None or deadline.expired
+            self.look_at_argv()
+            new = self.lines[read:]
+            read += len(new)
+            yield new
+            self.clock.wait(never, 0 if ended else LOOK_SECONDS)
 
     def signal(self, number: signal.Signals) -> None:
         """Sends the agent's first process a signal, as systemd does with KillMode=mixed."""
