@@ -6,10 +6,13 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import boto3
+import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
+from agent.aws import share_service_models
 from agent.clock import SystemClock
 from agent.errors import AgentError
 from deployments.live.account import Aws, Place, Refused, opened
@@ -35,8 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser().parse_args(arguments)
     try:
         place = Place(given.account, given.region)
-        session = boto3.session.Session(profile_name=given.profile, region_name=place.region)
-        aws = opened(session, place, dry_run=given.dry_run, say=_say)
+        aws = opened(_session(given.profile), place, dry_run=given.dry_run, say=_say)
         with ExitStack() as stack:
             return 0 if Step(given, aws, stack)() else FAILED
     except Refused as exc:
@@ -169,6 +171,12 @@ class Step:
             return Repository(record.repo, None, _say)
         http = connected(self._given.github_api_url, own_token(os.environ))
         return Repository(record.repo, self._stack.enter_context(http), _say)
+
+
+def _session(profile: str | None) -> Any:
+    core = botocore.session.Session(profile=profile)
+    share_service_models(core)
+    return boto3.session.Session(botocore_session=core)
 
 
 def _say(line: str) -> None:

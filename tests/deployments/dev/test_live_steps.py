@@ -1,0 +1,133 @@
+"""What each step of the live test does and leaves alone, on an embedded account over HTTP."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from deployments.live.account import Place, opened
+from deployments.live.publish import publish
+from deployments.live.record import TAG
+from tests.deployments.dev.live_account import (
+    ACCOUNT,
+    REGION,
+    WANTED,
+    Account,
+    make_template,
+)
+
+
+def test_a_launch_makes_one_tagged_instance_and_a_secret_config(account: Account) -> None:
+    record = account.launched()
+    assert account.states() == {record.instance_id: "running"}
+    found = account.client("ec2").describe_instances(InstanceIds=[record.instance_id])
+    (instance,) = found["Reservations"][0]["Instances"]
+    assert {"Key": TAG, "Value": "one"} in instance["Tags"]
+    name = f"/runs-fleet/runners/{record.instance_id}/config"
+    parameter = account.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
+    config = json.loads(parameter["Value"])
+    assert parameter["Type"] == "SecureString"
+    assert config["labels"] == ["self-hosted", "runs-fleet-live-one"]
+    assert (config["jit_token"], config["run_id"]) == ("A-TOKEN", "live-one")
+
+
+def test_the_same_id_is_not_launched_twice(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.launched()
+    assert account.live("launch", *WANTED) == 2
+    assert len(account.states()) == 1
+    assert "was launched already" in capsys.readouterr().err
+
+
+def test_nothing_is_launched_from_a_template_that_would_leave_an_instance_behind(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"InstanceInitiatedShutdownBehavior": "stop"}, "a power-off would not terminate"),
+        ({"MetadataOptions": None}, "IMDSv1 is open"),
+        ({"IamInstanceProfile": None}, "could not end itself"),
+        ({"UserData": None}, "nothing starts the agent"),
+    ]
+    for number, (wrong, said) in enumerate(cases):
+        make_template(account.client("ec2"), f"wrong-{number}", **wrong)
+        assert account.live("launch", *WANTED, "--launch-template", f"wrong-{number}") == 2
+        assert said in capsys.readouterr().err
+    assert account.states() == {}
+
+
+def test_nothing_is_launched_for_a_workflow_that_the_repository_does_not_have(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert account.live("launch", *WANTED, "--scenario", "complex") == 2
+    assert account.states() == {}
+    assert "has no workflow complex.yml" in capsys.readouterr().err
+
+
+def test_a_launch_that_fails_half_way_leaves_no_instance_running(account: Account) -> None:
+    account.server.faults.fail("ssm", "PutParameter", status=400, code="AccessDeniedException")
+    assert account.live("launch", *WANTED) == 1
+    assert set(account.states().values()) == {"terminated"}
+
+
+def test_watch_gives_up_after_its_limit(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.launched()
+    assert account.live("watch", "--id", "one", "--minutes", "0", "--every", "0.1") == 1
+    assert "`live tear-down` ends it" in capsys.readouterr().out
+
+
+def test_what_is_left_is_named_until_it_is_torn_down(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = account.launched()
+    ec2, ssm = account.client("ec2"), account.client("ssm")
+    (foreign,) = ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"]
+    theirs = "/runs-fleet/runners/i-1/config"
+    ssm.put_parameter(Name=theirs, Value="x", Type="String")
+    account.rest.runners = [{"id": 7, "name": record.runner, "status": "offline"}]
+    assert account.live("leftovers", "--id", "one") == 1
+    said = capsys.readouterr().out
+    assert f"left: instance {record.instance_id}" in said
+    assert f"left: parameter {record.parameters[0]}" in said
+    assert f"left: runner {record.runner} (offline)" in said
+    assert "left: Volume vol-" in said
+
+    assert account.live("tear-down", "--id", "one") == 0
+    assert account.live("tear-down", "--id", "one") == 0, "any number of times"
+    assert account.states() == {record.instance_id: "terminated", foreign["InstanceId"]: "running"}
+    left = [each["Name"] for each in ssm.describe_parameters()["Parameters"]]
+    assert theirs in left
+    assert record.parameters[0] not in left
+    assert account.rest.runners == []
+    capsys.readouterr()
+    assert account.live("leftovers", "--id", "one") == 0
+    assert capsys.readouterr().out == "nothing is left of one\n"
+
+
+def test_check_names_everything_that_is_not_there(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("--launch-template", "none", "--bucket", "none", "--log-group", "/none")
+    queue = ("--queue-url", f"{account.server.url}/{ACCOUNT}/none")
+    assert account.live("check", *WANTED, *names, *queue, "--scenario", "complex") == 1
+    marks = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    things = ("launch", "bucket", "queue", "log", "workflow")
+    assert marks == [["✓", "account"], *(["✗", thing] for thing in things)]
+
+
+def test_publish_calls_the_program_that_publishes_in_the_account_that_was_checked(
+    account: Account, tmp_path: Path
+) -> None:
+    program = tmp_path / "publish"
+    program.write_text('#!/bin/sh\necho "$AWS_PROFILE $*" > "$0.called"\n')
+    program.chmod(0o755)
+    session = boto3.session.Session(region_name=REGION)
+    aws = opened(session, Place(ACCOUNT, REGION), dry_run=True, say=lambda _: None)
+    assert publish(aws, "b", lambda _: None, profile="mine", program=program)
+    called = (tmp_path / "publish.called").read_text().strip()
+    assert called == f"mine --bucket b --region {REGION} --dry-run"
+    assert account.asked() == ["GetCallerIdentity"]
