@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from agent.clock import Clock, rfc3339
@@ -14,10 +15,12 @@ from deployments.live.record import TAG, Record
 BATCHES = 20
 """Of ten messages each: more are not looked through at a time."""
 TERMINATED = "terminated"
+VISIBLE_AFTER = timedelta(minutes=10)
+"""A fresh instance may not be listed yet; later, one that is not listed has been terminated for an hour."""
 
 
 def look_at_instance(aws: Aws, record: Record, clock: Clock) -> Record:
-    """The record with the instance's state, where that is another than the last; an instance that EC2 has forgotten is terminated."""
+    """The record with the instance's state, where that is another than the last."""
     found = aws.call(
         "ec2",
         "describe_instances",
@@ -25,6 +28,8 @@ def look_at_instance(aws: Aws, record: Record, clock: Clock) -> Record:
         Filters=[{"Name": "instance-id", "Values": [record.instance_id]}],
     )
     instances = [each for group in found["Reservations"] for each in group["Instances"]]
+    if not instances and clock.utc() - datetime.fromisoformat(record.launched_at) < VISIBLE_AFTER:
+        return record
     state = instances[0]["State"]["Name"] if instances else TERMINATED
     why = instances[0].get("StateReason", {}).get("Code", "") if instances else ""
     if not record.states or record.states[-1][1] != state:
@@ -62,7 +67,8 @@ def take_messages(aws: Aws, record: Record) -> Record:
         ours = [body for each in answer.get("Messages", []) if (body := _take(aws, record, each))]
         if not ours:
             break
-        kept += ours
+        # A standard queue may give one twice.
+        kept += [body for body in ours if body not in kept]
     return replace(record, messages=tuple(kept))
 
 

@@ -16,6 +16,7 @@ from tests.deployments.dev.live_account import TEMPLATE, Live, make_template
 NOT_SEEN = ("C-8.4", "C-8.9", "C-8.10", "C-8.11", "C-8.13", "C-8.14")
 
 
+@pytest.mark.timeout(240)
 def test_a_simple_job_is_launched_watched_verified_and_taken_away(
     central_prefect: str,
     tmp_path: Path,
@@ -40,7 +41,7 @@ def test_a_simple_job_is_launched_watched_verified_and_taken_away(
 
         settings["RUNS_FLEET_INSTANCE_ID"] = launched
         play.start()
-        assert live("watch", "--id", "one", "--every", "0.5", "--minutes", "2") == 0
+        assert live("watch", "--id", "one", "--every", "0.5", "--minutes", "3") == 0
         assert play.finish() == 0, "\n".join(play.lines)
         watched = capsys.readouterr().out
         for told in ("is running", "is terminated", "Listening for Jobs", "SQS: success"):
@@ -68,6 +69,7 @@ def _secrets_in(folder: Path, play: Play) -> list[str]:
     return [name for name, text in texts.items() if any(t in text for t in play.cloud.github.valid_tokens)]  # fmt: skip
 
 
+@pytest.mark.timeout(240)
 def test_an_agent_that_is_told_to_stop_in_mid_job_is_seen_to_be_graceful(
     central_prefect: str,
     tmp_path: Path,
@@ -93,7 +95,7 @@ def test_an_agent_that_is_told_to_stop_in_mid_job_is_seen_to_be_graceful(
         play.start()
         stopping = threading.Thread(target=stop)
         stopping.start()
-        assert live("watch", "--id", "two", "--every", "0.5", "--minutes", "2") == 0
+        assert live("watch", "--id", "two", "--every", "0.5", "--minutes", "3") == 0
         stopping.join()
         play.finish()
         assert live("verify", "--id", "two") == 0

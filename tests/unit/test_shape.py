@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILES = [
     path
-    for folder in ("agent", "tasks", "flows", "tests")
+    for folder in ("agent", "tasks", "flows", "deployments", "tests")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 
