@@ -87,7 +87,8 @@ class Repository:
         if answer.status_code == httpx.codes.NOT_FOUND and missing is not Refused:
             return missing
         if not answer.is_success:
-            raise Refused(f"GitHub {method} {url} answered {answer.status_code}; {NEEDS}")
+            why = _message(answer)
+            raise Refused(f"GitHub {method} {url} answered {answer.status_code} {why}; {NEEDS}")
         return answer.json() if answer.content else None
 
 
@@ -123,6 +124,14 @@ def _from_gh() -> str:
         [gh, "auth", "token"], capture_output=True, text=True, check=False, timeout=ASK_SECONDS
     )
     return asked.stdout.strip() if asked.returncode == 0 else ""
+
+
+def _message(answer: httpx.Response) -> str:
+    """GitHub's own words for why not."""
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.reason_phrase
 
 
 def _job(told: Mapping[str, Any]) -> Job:

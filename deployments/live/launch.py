@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from agent.clock import Clock, rfc3339
 from deployments.live.account import Aws, Refused, Say
 from deployments.live.github import Repository
@@ -70,8 +72,7 @@ class Launch:
                 workflow = workflow_of(record.scenario)
                 self._repository.dispatch(workflow, runner=record.runner, ref=ref)
         except BaseException:
-            self._say(f"the launch failed half-way: {record.instance_id} is terminated")
-            self._aws.call("ec2", "terminate_instances", InstanceIds=[record.instance_id])
+            self._take_back(record)
             raise
         return record
 
@@ -109,6 +110,14 @@ class Launch:
             self._records.save(record)
             self._say(f"launched {record.instance_id}: {SCENARIOS[record.scenario].what}")
         return record
+
+    def _take_back(self, record: Record) -> None:
+        ended = f"the launch failed half-way, and {record.instance_id} was terminated"
+        try:
+            self._aws.call("ec2", "terminate_instances", InstanceIds=[record.instance_id])
+        except (BotoCoreError, ClientError) as exc:
+            ended = f"{record.instance_id} COULD NOT BE TERMINATED ({exc}); call `live tear-down`"
+        self._say(ended)
 
     def _write_config(self, record: Record, token: str) -> None:
         config = {

@@ -100,7 +100,7 @@ def test_a_github_token_that_may_not_is_said_in_one_line(
     assert account.live("launch", *WANTED) == 2
     assert account.states() == {}
     (line,) = capsys.readouterr().err.splitlines()
-    assert "answered 401; the token needs" in line
+    assert "answered 401 UNAUTHORIZED; the token needs" in line
     assert "another" not in line
 
 

@@ -66,10 +66,17 @@ def test_nothing_is_launched_for_a_workflow_that_the_repository_does_not_have(
     assert "has no workflow complex.yml" in capsys.readouterr().err
 
 
-def test_a_launch_that_fails_half_way_leaves_no_instance_running(account: Account) -> None:
+def test_a_launch_that_fails_half_way_leaves_no_instance_running_or_says_so(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
     account.server.faults.fail("ssm", "PutParameter", status=400, code="AccessDeniedException")
     assert account.live("launch", *WANTED) == 1
     assert set(account.states().values()) == {"terminated"}
+    account.server.faults.fail(
+        "ec2", "TerminateInstances", status=403, code="UnauthorizedOperation"
+    )
+    assert account.live("launch", *WANTED, "--id", "again") == 1
+    assert "COULD NOT BE TERMINATED" in capsys.readouterr().out
 
 
 def test_watch_gives_up_after_its_limit(
