@@ -16,7 +16,18 @@ from agent.localcloud.github import GitHub
 from agent.localcloud.github_releases import ArchiveOnDisk, GitHubOptions
 from agent.localcloud.imds import Imds
 from agent.localcloud.jit import encoded_jit_config
-from agent.localcloud.seed import INSTANCE_TYPE, Names, Seed, Seeded
+from agent.localcloud.seed import (
+    BUCKET,
+    IMAGE,
+    INSTANCE_TYPE,
+    LOG_GROUP,
+    PARAMETERS,
+    Names,
+    Seed,
+    Seeded,
+)
+
+__all__ = ["BUCKET", "IMAGE", "INSTANCE_TYPE", "LOG_GROUP", "PARAMETERS", "LocalCloud"]
 
 FOREIGN_PREFIXES = ("AWS_", "RUNS_FLEET_", "PREFECT_")
 GONE = ("shutting-down", "terminated")

@@ -16,8 +16,8 @@ from agent.demo.play import Play, Script
 from agent.demo.promises import progress, runner_stream_lines
 from agent.demo.scenarios import scenarios
 from agent.journal.progress import Owed
+from agent.localcloud.cloud import BUCKET
 from agent.localcloud.runner.scenario import Job, Scenario, Step
-from agent.localcloud.seed import BUCKET
 from agent.outcome import Reason
 from agent.stages.metrics import METRICS
 from tests.integration.conftest import Run

@@ -11,9 +11,8 @@ from typing import Any
 import boto3
 import pytest
 
-from agent.localcloud.cloud import LocalCloud
+from agent.localcloud.cloud import LOG_GROUP, LocalCloud
 from agent.localcloud.github_releases import ArchiveOnDisk
-from agent.localcloud.seed import LOG_GROUP
 
 
 @pytest.fixture(scope="module")
