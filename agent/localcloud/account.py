@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from agent.aws import share_service_models
 from agent.localcloud.aws import OPERATOR_KEY
@@ -89,3 +90,17 @@ class QueueReader:
                 QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"]
             )
         return batch
+
+
+def lines_of(client: Any, group: str, stream: str) -> list[str]:
+    """Every event of a log stream by time; none for a stream that does not exist."""
+    query: dict[str, Any] = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
+    lines: list[str] = []
+    try:
+        while (page := client.get_log_events(**query))["events"]:
+            lines += [event["message"] for event in page["events"]]
+            query["nextToken"] = page["nextForwardToken"]
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+    return lines

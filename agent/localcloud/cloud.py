@@ -6,10 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from botocore.exceptions import ClientError
-
 from agent.clock import Clock, SystemClock, rfc3339
-from agent.localcloud.account import OperatorClients, QueueReader
+from agent.localcloud.account import OperatorClients, QueueReader, lines_of
 from agent.localcloud.aws import AwsServer
 from agent.localcloud.faults import Faults
 from agent.localcloud.github import GitHub
@@ -212,20 +210,7 @@ class LocalCloud:
 
     def log_lines(self, stream: str) -> list[str]:
         """Every event of a stream by time; none for a stream that does not exist."""
-        query: dict[str, Any] = {
-            "logGroupName": self.names.log_group,
-            "logStreamName": stream,
-            "startFromHead": True,
-        }
-        lines: list[str] = []
-        try:
-            while (page := self._client("logs").get_log_events(**query))["events"]:
-                lines += [event["message"] for event in page["events"]]
-                query["nextToken"] = page["nextForwardToken"]
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
-        return lines
+        return lines_of(self._client("logs"), self.names.log_group, stream)
 
     def cached_archives(self) -> dict[str, tuple[int, dict[str, str]]]:
         """Size and metadata of every object under `runners/`."""
