@@ -78,6 +78,7 @@ $(CHECKOV): requirements/checkov.txt
 $(SIMULATOR)/node_modules: $(SIMULATOR)/package-lock.json
 	npm ci --prefix $(SIMULATOR) --silent --no-audit --no-fund
 	@touch $@
+
 .PHONY: deployment-check
 deployment-check: $(INSTALLED) ## deployments/prefect.yaml on a real Prefect server: deployed, run by a worker, looked at
 	$(BIN)/python -m pytest -m deployment tests/deployments
