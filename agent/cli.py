@@ -48,6 +48,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(command=_demo)
 
+    doctor = commands.add_parser("doctor", help="check this machine for all that `run` needs")
+    doctor.add_argument("--json", action="store_true", help="as one JSON object")
+    doctor.add_argument("--image", action="store_true", help="only what is true of a baked image")
+    doctor.add_argument("--send", action="store_true", help="really send a message to the queue")
+    doctor.add_argument(
+        "--environment-file",
+        type=Path,
+        metavar="FILE",
+        help="settings beside the environment's own (default: /etc/runs-fleet/agent.env)",
+    )
+    doctor.set_defaults(command=_doctor)
+
     end = commands.add_parser("end", help="end this instance now: finish what is owed, terminate")
     end.add_argument("--after-flow", action="store_true", help=argparse.SUPPRESS)
     end.add_argument("--stopped-by", help=argparse.SUPPRESS)
@@ -76,6 +88,18 @@ def _demo(given: argparse.Namespace) -> int:
     if given.list:
         return show_scenarios()
     return demo(given.scenario, Options(given.keep, given.aws_endpoint, given.runner_user))
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from agent.doctor.main import doctor
+
+    return doctor(
+        os.environ,
+        image=given.image,
+        as_json=given.json,
+        send=given.send,
+        environment_file=given.environment_file,
+    )
 
 
 def _end(given: argparse.Namespace) -> int:

@@ -62,6 +62,7 @@ class Play:
         script: Script,
         workdir: Path,
         *,
+        program: Sequence[str] = (sys.executable, "-m", "agent"),
         clock: Clock | None = None,
         filler_files: int = 300,
         filler_bytes: int = 4_000_000,
@@ -78,11 +79,13 @@ class Play:
             filler_bytes: their size in all.
             archive: in place of one that is built for the script.
             aws_endpoint: what answers as AWS; the embedded one when None.
+            program: the agent's command.
         """
         self.script = script
         self.workdir = workdir
         self.state_dir = workdir / "state"
         self.runner_dir = workdir / "actions-runner"
+        self.program = program
         self.clock = clock or SystemClock()
         self.lines: list[str] = []
         self.secrets: set[str] = {CACHE_TOKEN}
@@ -149,7 +152,7 @@ class Play:
     def start(self, command: Sequence[str] = ("run",)) -> None:
         """Starts the agent as systemd would; its words are read as they come."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "agent", *command],
+            [*self.program, *command],
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -13,7 +13,12 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.wrappers import Response
 
 from agent.clock import Clock, SystemClock
-from agent.localcloud.aws_limits import FifoMemory, logs_violation, rejected_events
+from agent.localcloud.aws_limits import (
+    FifoMemory,
+    logs_violation,
+    rejected_events,
+    s3_violation,
+)
 from agent.localcloud.aws_protocol import (
     AwsRequest,
     AwsResponse,
@@ -116,6 +121,10 @@ class AwsServer:
         if request.service == "logs":
             with self._logs_lock:  # moto's log streams are not safe for threads
                 return self._serve_logs(request, environ)
+        if (request.service, request.operation) == ("s3", "PutObject"):
+            wrong = s3_violation(environ)
+            if wrong is not None:
+                return error_response(request, 400, "BadDigest", wrong)
         repeated = self._fifo.recall(request)
         if repeated is not None:
             return repeated

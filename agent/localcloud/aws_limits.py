@@ -1,13 +1,16 @@
-"""What AWS enforces and moto does not: the limits of CloudWatch Logs and the memory of FIFO queues.
+"""What AWS enforces and moto does not: the limits of CloudWatch Logs, the memory of FIFO queues, the digests of S3.
 
 The limits are those of the API reference of `PutLogEvents` and `CreateLogStream`; the wording of the
 errors follows AWS, but nothing should depend on it.
 """
 
+import base64
+import hashlib
+import io
 import threading
 from typing import Any
 
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Request, Response
 
 from agent.clock import Clock
 from agent.localcloud.aws_protocol import AwsRequest, AwsResponse
@@ -44,6 +47,18 @@ def rejected_events(body: dict[str, Any], now_ms: int) -> dict[str, int]:
     if ahead:
         rejected["tooNewLogEventStartIndex"] = len(stamps) - ahead
     return rejected
+
+
+def s3_violation(environ: dict[str, Any]) -> str | None:
+    """The message of the BadDigest that S3 would answer to what is to be put; None when all is well. Leaves the body to be read."""
+    wanted = environ.get("HTTP_X_AMZ_CHECKSUM_SHA256")
+    if wanted is None:
+        return None
+    body = Request(environ).get_data(cache=False)
+    environ["wsgi.input"] = io.BytesIO(body)
+    if base64.b64encode(hashlib.sha256(body).digest()).decode() == wanted:
+        return None
+    return "The SHA256 you specified did not match the calculated checksum."
 
 
 class FifoMemory:

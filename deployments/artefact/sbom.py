@@ -182,6 +182,10 @@ def _named(name: str) -> dict[str, str]:
     return {"id": SPDX_NAMES[name]} if name in SPDX_NAMES else {"name": name}
 
 
+def _without_extras(target: Target) -> Mapping[str, str]:
+    return {name: str(value) for name, value in target.markers.items()} | {"extra": ""}
+
+
 def _holds(requirement: Requirement, targets: Sequence[Target]) -> bool:
     marker = requirement.marker
-    return marker is None or any(marker.evaluate({**t.markers, "extra": ""}) for t in targets)
+    return marker is None or any(marker.evaluate(_without_extras(each)) for each in targets)

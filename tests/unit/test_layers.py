@@ -22,7 +22,16 @@ ROOMS = {
     "runner",
     "watchers",
 }
-COORDINATORS = {"cli", "demo", "guardian", "localcloud", "read_logs", "status", "__main__"}
+COORDINATORS = {
+    "cli",
+    "demo",
+    "doctor",
+    "guardian",
+    "localcloud",
+    "read_logs",
+    "status",
+    "__main__",
+}
 
 
 def modules(folder: str) -> list[Path]:

@@ -73,6 +73,10 @@ def install(root: Path) -> Install:
     return run
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def version_in(root: Path) -> str:
     program = root / "opt/runs-fleet/bin/runs-fleet-agent"
     done = subprocess.run(
@@ -89,20 +93,20 @@ def test_it_leaves_a_compiled_agent_its_units_and_its_directories_and_nothing_el
     assert "runs-fleet-agent 9.8.7 is in" in done.stderr
     assert version_in(root) == "runs-fleet-agent 9.8.7"
     assert list((root / "opt/runs-fleet").glob("lib/python3.*/site-packages/agent/__pycache__/*"))
-    assert sorted(os.listdir(root / "etc/systemd/system")) == sorted(UNITS)
+    assert names(root / "etc/systemd/system") == sorted(UNITS)
     assert (root / "var/lib/runs-fleet").stat().st_mode & 0o777 == 0o700
     assert (root / "etc/runs-fleet").is_dir()
-    assert sorted(os.listdir(root / "opt")) == ["runs-fleet", f"runs-fleet-{small.sha256[:12]}"]
+    assert names(root / "opt") == ["runs-fleet", f"runs-fleet-{small.sha256[:12]}"]
     assert not (root / "no-home").exists()
 
 
 def test_a_second_time_changes_nothing(install: Install, quick: Built, root: Path) -> None:
     install(quick)
     program = root / "opt/runs-fleet/bin/runs-fleet-agent"
-    before = program.stat().st_ino, os.readlink(root / "opt/runs-fleet")
+    before = program.stat().st_ino, (root / "opt/runs-fleet").readlink()
     again = install(quick)
     assert again.returncode == 0, again.stderr
-    assert (program.stat().st_ino, os.readlink(root / "opt/runs-fleet")) == before
+    assert (program.stat().st_ino, (root / "opt/runs-fleet").readlink()) == before
 
 
 def test_another_version_takes_its_place_and_the_one_before_stays(
