@@ -22,7 +22,7 @@ from agent.settings import Settings
 from agent.watchers.disk import free_bytes
 
 Told = TypeVar("Told")
-AWS_SECONDS = 20
+AWS_SECONDS = 12
 """A probe that got no answer by then, retries and credentials included, will get none."""
 GITHUB_SECONDS = 8
 """To connect, and for each part of the answer."""
@@ -35,7 +35,7 @@ def examine_image(environment: Mapping[str, str]) -> list[Finding]:
     settings = Settings.usable_part(environment)
     return [
         machine.check_python(),
-        machine.check_imports(),
+        machine.check_imports(machine.WHOLE, limit_seconds=machine.WHOLE_SECONDS),
         *_machine(settings),
         *_runner(settings, environment, must_be_there=True),
         units.check_units(must_be_there=True),
@@ -43,7 +43,7 @@ def examine_image(environment: Mapping[str, str]) -> list[Finding]:
 
 
 def examine(environment: Mapping[str, str], clock: Clock, *, send: bool) -> list[Finding]:
-    """Everything that `run` needs, in the order in which it is needed. Some 25 s at most, where nothing answers.
+    """Everything that `run` needs, in the order in which it is needed. Some 20 s at most, where nothing answers.
 
     Args:
         environment: the agent's.

@@ -38,7 +38,8 @@ def check_runner(settings: Settings, *, must_be_there: bool) -> Finding:
     """
     there = installed(settings.runner_dir)
     if there is None:
-        seen = f"none in {settings.runner_dir}"
+        whole = "a whole one with the agent's marker"
+        seen = f"there is not {whole} in {settings.runner_dir}"
         if must_be_there:
             mend = "bake one: every boot would have to fetch it"
             return failed("runner", seen, mend=mend)
