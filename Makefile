@@ -82,3 +82,11 @@ $(SIMULATOR)/node_modules: $(SIMULATOR)/package-lock.json
 .PHONY: deployment-check
 deployment-check: $(INSTALLED) ## deployments/prefect.yaml on a real Prefect server: deployed, run by a worker, looked at
 	$(BIN)/python -m pytest -m deployment tests/deployments
+
+.PHONY: artefact artefact-check
+
+artefact: $(INSTALLED) ## dist/: one self-contained file per architecture, its SHA-256, its bill of materials; ARCH=x64 for one
+	$(BIN)/python -m deployments.artefact $(if $(ARCH),--arch $(ARCH))
+
+artefact-check: $(INSTALLED) ## builds the artefacts twice, installs one and takes it through a whole run
+	$(BIN)/python -m pytest -m artefact -n 0 tests/deployments/artefact

@@ -10,6 +10,8 @@ import pytest
 
 from agent import __version__
 from agent.localcloud.aws import AwsServer
+from deployments.artefact.publish import publish as upload
+from deployments.artefact.publish import read
 
 ROOT = Path(__file__).parents[3]
 BUCKET = "runs-fleet-config"
@@ -61,8 +63,8 @@ def publish(aws: AwsServer, dist: Path, tmp_path: Path) -> Publish:
     return run
 
 
-def write_dist(folder: Path, content: bytes) -> None:
-    path = folder / f"runs-fleet-agent-{__version__}-x64.pex"
+def write_dist(folder: Path, content: bytes, arch: str = "x64") -> None:
+    path = folder / f"runs-fleet-agent-{__version__}-{arch}.pex"
     path.write_bytes(content)
     path.with_suffix(".cdx.json").write_text("{}")
     line = subprocess.run(
@@ -102,11 +104,37 @@ def test_s3_holds_the_digest_as_its_own_checksum(publish: Publish, bucket: Any) 
     assert head["ChecksumSHA256"]
 
 
-def test_the_pointer_is_moved_last(publish: Publish, bucket: Any, aws: AwsServer) -> None:
+class Recorder:
+    """An S3 that takes everything and remembers the order."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+
+    def put_object(self, **kwargs: Any) -> dict[str, Any]:
+        self.keys.append(kwargs["Key"])
+        return {}
+
+    def head_object(self, **kwargs: Any) -> dict[str, Any]:
+        raise AssertionError(kwargs)
+
+
+def test_no_pointer_is_moved_before_every_architecture_is_there(tmp_path: Path) -> None:
+    for arch in ("x64", "arm64"):
+        write_dist(tmp_path, b"an artefact", arch)
+    recorder = Recorder()
+    releases = [read(tmp_path, arch, __version__) for arch in ("x64", "arm64")]
+    assert len(list(upload(recorder, BUCKET, releases))) == 10
+    assert recorder.keys[8:] == ["agent/latest/x64", "agent/latest/arm64"]
+
+
+def test_what_s3_refuses_is_one_line_and_moves_no_pointer(
+    publish: Publish, bucket: Any, aws: AwsServer
+) -> None:
     aws.faults.fail("s3", "PutObject", status=403, code="AccessDenied")
     refused = publish("--arch", "x64")
     assert refused.returncode == 1
     assert refused.stderr.startswith("publish: s3:PutObject on s3://")
+    assert refused.stderr.count("\n") == 1
     assert stored(bucket) == {}
 
 
