@@ -31,6 +31,9 @@ AGENT_MEMORY_MB = 200
 """What the agent takes for itself while a job runs."""
 
 
+_LIBRARY = (
+    "install the library that is named: `libstdc++` on dnf systems, `libstdc++6` on apt systems"
+)
 _ANEW = "install the artefact anew with install.sh, for this machine's architecture"
 
 
@@ -62,7 +65,8 @@ def check_imports(
             return failed("agent", f"its modules take more than {limit_seconds:g} s", mend=_ANEW)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        return failed("agent", f"it cannot be imported: {one_line(last, 300)}", mend=_ANEW)
+        mend = _LIBRARY if "cannot open shared object file" in last else _ANEW
+        return failed("agent", f"it cannot be imported: {one_line(last, 300)}", mend=mend)
     return ok("agent", f"{', '.join(modules)} can be imported")
 
 

@@ -16,7 +16,8 @@ COMMAND = "runs-fleet-agent"
 OPTIONS = (
     f"--script={COMMAND}",
     # Started as a file it makes itself a virtual environment first: the agent starts its own children by `sys.executable -m`.
-    "--venv=prepend",
+    # Not in PATH: a job's `python3` is not the agent's.
+    "--venv",
     # `PEX_TOOLS=1 python3 FILE venv DIR`: what an instance does.
     "--include-tools",
     # The wheels as they were published, byte for byte: their digests can be compared with the lock, and no zlib of ours is in the result.

@@ -45,7 +45,14 @@ def test_a_module_that_cannot_be_imported_is_named() -> None:
     assert "install.sh" in found.mend
 
 
-def test_a_module_that_crashes_the_process_crashes_no_doctor(tmp_path: Path) -> None:
+def test_a_library_of_the_system_that_is_missing_is_no_fault_of_the_artefact() -> None:
+    said = "libstdc++.so.6: cannot open shared object file: No such file or directory"
+    found = check_imports((f"os; raise ImportError({said!r})",))
+    assert said in found.seen
+    assert "libstdc++" in found.mend
+
+
+def test_a_module_that_crashes_the_process_crashes_no_doctor() -> None:
     assert check_imports(("os; os.abort()",)).verdict is Verdict.FAILED
 
 

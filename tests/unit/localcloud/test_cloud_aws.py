@@ -1,5 +1,7 @@
 """Limits, faults and the record of the embedded AWS, seen through boto3."""
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -181,3 +183,19 @@ def test_a_slow_answer_is_the_right_one(aws: AwsServer, make_client: Any) -> Non
 
 def test_waiting_for_a_call_that_does_not_come_ends(aws: AwsServer) -> None:
     assert not aws.record.wait_for("ec2", "RunInstances", seconds=0.01)
+
+
+def test_what_has_another_digest_than_was_said_is_refused_and_not_stored(
+    aws: AwsServer, make_client: Any
+) -> None:
+    s3 = make_client(aws.url, "s3")
+    place = {"LocationConstraint": "eu-central-1"}
+    s3.create_bucket(Bucket="digests", CreateBucketConfiguration=place)
+    data = b"content" * 100_000
+    right = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    with pytest.raises(ClientError) as error:
+        s3.put_object(Bucket="digests", Key="k", Body=data[1:], ChecksumSHA256=right)
+    assert _code(error) == "BadDigest"
+    assert s3.list_objects_v2(Bucket="digests")["KeyCount"] == 0
+    s3.put_object(Bucket="digests", Key="k", Body=data, ChecksumSHA256=right)
+    assert s3.get_object(Bucket="digests", Key="k")["Body"].read() == data
