@@ -23,6 +23,8 @@ MAX_TTL_SECONDS = 21_600
 TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN_HEADER = "X-aws-ec2-metadata-token"  # noqa: S105
 ROLE = "runs-fleet-runner"
+SECRET_ACCESS_KEY = "localcloud-secret-access-key-of-the-role"  # noqa: S105
+SESSION_TOKEN = "localcloud-session-token-of-the-role"  # noqa: S105
 ACCOUNT = "123456789012"
 
 
@@ -186,8 +188,8 @@ class Imds:
 def _keys(number: int) -> dict[str, str]:
     return {
         "AccessKeyId": f"ASIALOCALCLOUDAGENT{number}",
-        "SecretAccessKey": "localcloud-secret-access-key-of-the-role",
-        "Token": "localcloud-session-token-of-the-role",
+        "SecretAccessKey": SECRET_ACCESS_KEY,
+        "Token": SESSION_TOKEN,
     }
 
 

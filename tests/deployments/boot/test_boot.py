@@ -1,0 +1,68 @@
+"""An instance boots: the real cloud-init, systemd and curl against the embedded cloud, and once the real agent."""
+
+import pytest
+
+from tests.deployments.boot.conftest import Published, World, agent_that
+from tests.deployments.boot.machine import SEEN
+
+pytestmark = pytest.mark.root
+
+
+def test_a_stock_image_gets_the_agent_which_serves_a_job_and_ends_the_instance(
+    world: World,
+) -> None:
+    world.cloud.write_config()
+    machine = world.boot(cloud_init=True)
+    machine.wait_until(world.ended, 100)
+    assert [m["status"] for m in world.messages()] == ["started", "success"]
+    assert world.signed.refused == []
+
+
+def test_the_agent_is_installed_from_the_checked_artefact(world: World) -> None:
+    install = (
+        agent_that("true") + f'cp "$2" {SEEN}/artefact; printf \'%s\\n\' "$@" >{SEEN}/arguments\n'
+    )
+    published = Published(artefact=b"a zip file" * 1000, install=install)
+    machine = world.boot(published, docker_group=True)
+    machine.wait_for_power_off()
+    assert (machine.seen / "artefact").read_bytes() == published.artefact
+    _, _, *rest = (machine.seen / "arguments").read_text().splitlines()
+    assert rest == ["--sha256", published.variables()["agent_sha256"], "--docker-group"]
+    assert not world.ended()
+
+
+def test_the_agent_gets_every_setting_as_it_was_given(world: World) -> None:
+    odd = {
+        "RUNS_FLEET_RUNNER_USER": "",
+        "PREFECT_ODD": r""" a "b" 'c' \d \\ $HOME ${HOME} $(id) `id` %h %% #e ; é """,
+        "AWS_ODD": "x=y",
+    }
+    world.settings.update(odd)
+    machine = world.boot(
+        Published(install=agent_that(f"env -0 >{SEEN}/environment")), cloud_init=True
+    )
+    machine.wait_for_power_off()
+    seen = (machine.seen / "environment").read_text().split("\0")
+    got = dict(line.split("=", 1) for line in seen if line)
+    assert {name: got.get(name) for name in odd} == odd
+    assert {name: got[name] for name in world.environment()} == world.environment()
+
+
+def test_a_baked_image_fetches_nothing(world: World) -> None:
+    machine = world.boot(baked=True, image=agent_that(f"touch {SEEN}/started"))
+    machine.wait_for_power_off()
+    assert (machine.seen / "started").exists()
+    assert world.signed.calls == 0
+
+
+def test_after_a_reboot_the_instance_is_guarded_again_and_the_agent_started_again(
+    world: World,
+) -> None:
+    agent = (
+        f"echo boot >>{SEEN}/boots; [ $(wc -l <{SEEN}/boots) = 2 ] || exec systemctl reboot --force"
+    )
+    machine = world.boot(Published(install=agent_that(agent)), cloud_init=True)
+    console = machine.wait_for_power_off()
+    assert (machine.seen / "boots").read_text() == "boot\nboot\n"
+    assert console.count("Started runs-fleet-dead-man.timer") == 2
+    assert world.signed.calls == 2, "what is installed is not fetched again"
