@@ -14,50 +14,18 @@ import pytest
 from agent.localcloud.account import OperatorClients
 from agent.localcloud.cloud import BUCKET, INSTANCE_TYPE, LOG_GROUP, LocalCloud
 from agent.localcloud.cloud import IMAGE as IMAGE_ID
+from agent.localcloud.github_releases import ArchiveOnDisk
 from agent.localcloud.imds import SECRET_ACCESS_KEY, SESSION_TOKEN, Imds
 from agent.localcloud.runner.build import build_archive
 from agent.localcloud.runner.scenario import Scenario
 from agent.localcloud.server import HttpServer
-from tests.deployments.boot.machine import IMAGE, ROOT, Machine, impossible
+from tests.deployments.boot.machine import IMAGE, Machine, impossible
 from tests.deployments.boot.signed import SignedOnly
 from tests.deployments.boot.user_data import Variables, render
+from tests.deployments.standins import INSTALL
 
-AGENT = "/opt/runs-fleet/bin/runs-fleet-agent"
-INSTALL = f"""\
-#!/usr/bin/env bash
-# Stands in for the one that is published: the agent that it installs is the one under test.
-set -euo pipefail
-mkdir -p /opt/runs-fleet/bin
-cat >{AGENT} <<'EOF'
-#!/bin/sh
-cd {ROOT} && exec {sys.executable} -m agent "$@"
-EOF
-chmod +x {AGENT}
-cp {ROOT}/deployments/systemd/runs-fleet* /etc/systemd/system/
-"""
-
-
-def agent_that(does: str) -> str:
-    """An install script: its agent does one thing, then switches the machine off."""
-    unit = "/etc/systemd/system/runs-fleet-agent.service"
-    return f"""\
-#!/usr/bin/env bash
-set -euo pipefail
-mkdir -p /opt/runs-fleet/bin
-printf '#!/bin/sh\\n' >{AGENT}
-chmod +x {AGENT}
-cat >/opt/runs-fleet/does <<'EOF'
-{does}
-EOF
-cat >{unit} <<'EOF'
-[Unit]
-SuccessAction=poweroff-force
-[Service]
-Type=oneshot
-EnvironmentFile=/etc/runs-fleet/agent.env
-ExecStart=/bin/sh /opt/runs-fleet/does
-EOF
-"""
+PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+"""For the stand-in runner; an ordinary user may not be able to execute ours."""
 
 
 def drop_in(*lines: str) -> dict[str, str]:
@@ -95,6 +63,11 @@ class World:
     stack: ExitStack
     settings: dict[str, str] = field(default_factory=dict)
     """Of agent.env, on top of what leads to the cloud."""
+
+    @property
+    def archive(self) -> ArchiveOnDisk:
+        """The runner that GitHub has."""
+        return self.cloud._archive
 
     def publish(self, published: Published) -> None:
         for name, body in (
@@ -169,7 +142,8 @@ def shared(
     if shutil.which("terraform") is None:
         pytest.skip("the user data is rendered by terraform, which is not on this machine")
     directory = tmp_path_factory.mktemp("cloud")
-    with LocalCloud(directory, build_archive(directory, Scenario(time_scale=0.05))) as cloud:
+    archive = build_archive(directory, Scenario(time_scale=0.05), interpreter=PYTHON)
+    with LocalCloud(directory, archive) as cloud:
         yield cloud, OperatorClients(cloud.aws.url, cloud.region, directory / "none")
 
 

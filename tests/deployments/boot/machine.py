@@ -51,7 +51,7 @@ mkdir up work root
 mount -t overlay overlay -o lowerdir=/,upperdir=up,workdir=work root
 rm -rf root/var/lib/cloud root/run/* root/opt/runs-fleet root/opt/actions-runner root/var/lib/runs-fleet
 cp -a "$2/." root
-[ ! -e root/image.sh ] || chroot root bash /image.sh
+[ ! -e root/image.sh ] || bash root/image.sh "$PWD/root" >"$1/../image.log" 2>&1
 shift 3
 until systemd-nspawn --quiet --directory=root "$@"; do
   [ $? = 133 ] || exit 1 # it rebooted
@@ -91,7 +91,7 @@ class Machine:
             directory: an empty one, for what is needed to boot and what comes of it.
             cloud_init: whether the real one acts on the user data; else what it would do is done before the boot and by `sh`.
             files: text by path, put on the machine's disk before it boots.
-                What is at `IMAGE` is then run with that disk as its root.
+                What is at `IMAGE` is then run, with the path of that disk; its words go to `image.log` in the directory.
         """
         self._files = {
             "/etc/systemd/system/machine.target": TARGET,

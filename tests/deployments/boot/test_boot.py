@@ -1,9 +1,13 @@
 """An instance boots: the real cloud-init, systemd and curl against the embedded cloud, and once the real agent."""
 
+import shlex
+import sys
+
 import pytest
 
-from tests.deployments.boot.conftest import Published, World, agent_that
+from tests.deployments.boot.conftest import PYTHON, Published, World
 from tests.deployments.boot.machine import SEEN
+from tests.deployments.standins import INSTALL, ROOT, agent_that, image_with
 
 pytestmark = pytest.mark.root
 
@@ -49,7 +53,7 @@ def test_the_agent_gets_every_setting_as_it_was_given(world: World) -> None:
 
 
 def test_a_baked_image_fetches_nothing(world: World) -> None:
-    machine = world.boot(baked=True, image=agent_that(f"touch {SEEN}/started"))
+    machine = world.boot(baked=True, image=image_with(agent_that(f"touch {SEEN}/started")))
     machine.wait_for_power_off()
     assert (machine.seen / "started").exists()
     assert world.signed.calls == 0
@@ -66,3 +70,40 @@ def test_after_a_reboot_the_instance_is_guarded_again_and_the_agent_started_agai
     assert (machine.seen / "boots").read_text() == "boot\nboot\n"
     assert console.count("Started runs-fleet-dead-man.timer") == 2
     assert world.signed.calls == 2, "what is installed is not fetched again"
+
+
+def test_a_baked_image_has_the_runner_and_the_database_and_serves_a_job(world: World) -> None:
+    if sys.executable == PYTHON:
+        pytest.skip("the runner's user needs a Python of its own")
+    archive = world.archive
+    (world.directory / "artefact").write_bytes(b"the agent")
+    (world.directory / "install.sh").write_text(INSTALL)
+    provision = shlex.join(
+        [
+            *(
+                "bash",
+                str(ROOT / "deployments/image/provision.sh"),
+                "--github-url",
+                world.cloud.github.url,
+            ),
+            *("--artefact", str(world.directory / "artefact"), "--artefact-sha256", "a" * 64),
+            *("--install", str(world.directory / "install.sh")),
+            *("--runner-version", archive.version, "--runner-sha256", archive.sha256),
+        ]
+    )
+    world.settings["RUNS_FLEET_RUNNER_USER"] = "runner"
+    world.settings["RUNS_FLEET_RUNNER_VERSION"] = archive.version
+    world.settings["RUNS_FLEET_RUNNER_SHA256"] = archive.sha256
+    world.cloud.write_config()
+    machine = world.boot(baked=True, image=f'{provision} --root "$1"')
+    machine.wait_until(world.ended, 100)
+    assert [m["status"] for m in world.messages()] == ["started", "success"]
+    assert any("runner.on_disk" in line for line in world.said())
+
+
+def test_the_dead_man_of_an_image_takes_its_time_from_the_user_data(world: World) -> None:
+    enabled = "systemctl enable --quiet runs-fleet-dead-man.timer"
+    world.cloud.faults.hang("s3", "*", seconds=600)
+    machine = world.boot(image=image_with(f"{INSTALL}\n{enabled}\n"), dead_man_minutes=0.1)
+    console = machine.wait_for_power_off()
+    assert "the dead-man timer powers this instance off" in console

@@ -3,8 +3,9 @@
 import pytest
 
 from agent.localcloud.imds import SECRET_ACCESS_KEY, SESSION_TOKEN
-from tests.deployments.boot.conftest import Published, World, agent_that, drop_in
+from tests.deployments.boot.conftest import Published, World, drop_in
 from tests.deployments.boot.machine import SEEN, Machine
+from tests.deployments.standins import agent_that
 
 pytestmark = pytest.mark.root
 
