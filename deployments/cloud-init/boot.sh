@@ -24,8 +24,8 @@ usage: runs-fleet-boot start --bucket NAME --version VERSION --arch x64|arm64 --
 Brings the agent onto this instance and starts it, or ends the instance.
 
 start   fetches s3://NAME/agent/VERSION/ARCH/runs-fleet-agent.pex and install.sh, checks their SHA-256, installs and starts
-        the agent. An agent that is installed already is only started. --baked: so it must be. --retries: for each thing
-        that is fetched, after 1, 2, 4 … seconds; 4 by default.
+        the agent. One that is installed already is only started; --baked: so it must be. --retries: of a fetch, after
+        1, 2, 4 … seconds; 4 by default.
 failed  is called when start has ended, however it has. Unless it succeeded (SERVICE_RESULT=success), says why to the
         console, to CloudWatch Logs and to the orchestrator, then ends the instance.
 
@@ -131,6 +131,18 @@ install_agent() {
   printf '%s\n' "$artefact_sha256" >"$INSTALLED"
 }
 
+# GitHub's runner does not start without ICU, and a stock Amazon Linux has none.
+install_icu() {
+  [[ $(ldconfig -p) != *libicuuc.so* ]] || return 0
+  step 'installing ICU'
+  if command -v dnf >/dev/null; then
+    dnf install -y libicu
+  else
+    apt-get update
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends '^libicu[0-9]+$'
+  fi
+}
+
 installed() {
   [[ -x $AGENT ]] && [[ -n $baked || "$(cat "$INSTALLED" 2>/dev/null)" == "$artefact_sha256" ]]
 }
@@ -146,6 +158,7 @@ start() {
   elif [[ -n $baked ]]; then
     die "this image has no $AGENT: bake it with deployments/image, or let the launch template say baked = false"
   else
+    install_icu
     install_agent
   fi
   step 'starting the agent'

@@ -70,8 +70,8 @@ install_agent() {
 
 runner_owner() {
   local owner
-  owner=$(awk -F: '$1 == "runner" { print $3 ":" $4 }' "$root/etc/passwd")
-  [[ -n $owner ]] || die "install.sh has made no user runner"
+  owner=$(awk -F: '$1 == "runner" { print $3 ":" $4 }' "$root/etc/passwd" 2>/dev/null || true)
+  [[ -n $owner ]] || die "$root/etc/passwd has no user runner"
   printf '%s' "$owner"
 }
 

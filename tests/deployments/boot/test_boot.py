@@ -1,7 +1,9 @@
 """An instance boots: the real cloud-init, systemd and curl against the embedded cloud, and once the real agent."""
 
+import os
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +52,18 @@ def test_the_agent_gets_every_setting_as_it_was_given(world: World) -> None:
     got = dict(line.split("=", 1) for line in seen if line)
     assert {name: got.get(name) for name in odd} == odd
     assert {name: got[name] for name in world.environment()} == world.environment()
+
+
+def test_a_stock_image_without_icu_gets_it_for_the_runner(world: World) -> None:
+    bare = f"""\
+cd "$1/usr/local/sbin"
+printf '#!/bin/sh\\necho none' >ldconfig
+printf '#!/bin/sh\\necho "$@" >{SEEN}/dnf' >dnf
+chmod +x ldconfig dnf
+"""
+    machine = world.boot(Published(install=agent_that("true")), image=bare)
+    machine.wait_for_power_off()
+    assert (machine.seen / "dnf").read_text() == "install -y libicu\n"
 
 
 def test_a_baked_image_fetches_nothing(world: World) -> None:
@@ -107,3 +121,17 @@ def test_the_dead_man_of_an_image_takes_its_time_from_the_user_data(world: World
     machine = world.boot(image=image_with(f"{INSTALL}\n{enabled}\n"), dead_man_minutes=0.1)
     console = machine.wait_for_power_off()
     assert "the dead-man timer powers this instance off" in console
+
+
+@pytest.mark.skipif(
+    "BOOT_ARTEFACT" not in os.environ,
+    reason="`make boot-artefact` boots with what `make artefact` built",
+)
+def test_the_built_artefact_boots_from_a_stock_image_and_serves_a_job(world: World) -> None:
+    install = ROOT / "deployments/install/install.sh"
+    built = Path(os.environ["BOOT_ARTEFACT"])
+    world.settings["RUNS_FLEET_RUNNER_USER"] = "runner"
+    world.cloud.write_config()
+    machine = world.boot(Published(built.read_bytes(), install.read_text()), cloud_init=True)
+    machine.wait_until(world.ended, 280)
+    assert [m["status"] for m in world.messages()] == ["started", "success"]
