@@ -28,6 +28,9 @@ PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.execut
 """For the stand-in runner; an ordinary user may not be able to execute ours."""
 
 
+HAS_ICU = {"/usr/local/sbin/ldconfig": "#!/bin/sh\necho libicuuc.so.74\n"}
+
+
 def drop_in(*lines: str) -> dict[str, str]:
     """A file that changes the unit of the boot script."""
     path = "/etc/systemd/system/runs-fleet-boot.service.d/test.conf"
@@ -115,7 +118,7 @@ class World:
         once = text.replace("runs-fleet-boot start --bucket", "runs-fleet-boot start --retries 0 --bucket")  # fmt: skip
         place = self.directory / "machine"
         place.mkdir()
-        on_disk = {**(files or {}), **({IMAGE: image} if image else {})}
+        on_disk = {**HAS_ICU, **(files or {}), **({IMAGE: image} if image else {})}
         return self.stack.enter_context(Machine(once, place, cloud_init=cloud_init, files=on_disk))
 
     def said(self) -> list[str]:

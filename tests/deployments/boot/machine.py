@@ -90,7 +90,7 @@ class Machine:
             user_data: as an instance gets it.
             directory: an empty one, for what is needed to boot and what comes of it.
             cloud_init: whether the real one acts on the user data; else what it would do is done before the boot and by `sh`.
-            files: text by path, put on the machine's disk before it boots.
+            files: text by path, put on the machine's disk before it boots; below `bin` or `sbin` it can be executed.
                 What is at `IMAGE` is then run, with the path of that disk; its words go to `image.log` in the directory.
         """
         self._files = {
@@ -109,6 +109,7 @@ class Machine:
             file = self._directory / "files" / path.removeprefix("/")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
+            file.chmod(0o755 if "bin/" in path else 0o644)
         with (self._directory / "console").open("wb") as console:
             self._process = subprocess.Popen(
                 self._command(),
@@ -143,7 +144,7 @@ class Machine:
         text = (self._directory / "console").read_text(errors="replace")
         return text.replace("\r", "")
 
-    def wait_for_power_off(self, seconds: float = 30) -> str:
+    def wait_for_power_off(self, seconds: float = 90) -> str:
         """The console of a machine that has switched itself off.
 
         Raises:
@@ -155,7 +156,7 @@ class Machine:
             raise TimeoutError(f"the machine is still up:\n{self.console}") from None
         return self.console
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 90) -> None:
         """Looks ten times a second; a machine that is off is not waited for.
 
         Raises:

@@ -14,26 +14,17 @@ from tests.deployments.standins import INSTALL, ROOT, agent_that, image_with
 pytestmark = pytest.mark.root
 
 
-def test_a_stock_image_gets_the_agent_which_serves_a_job_and_ends_the_instance(
-    world: World,
-) -> None:
-    world.cloud.write_config()
-    machine = world.boot(cloud_init=True)
-    machine.wait_until(world.ended, 100)
-    assert [m["status"] for m in world.messages()] == ["started", "success"]
-    assert world.signed.refused == []
-
-
-def test_the_agent_is_installed_from_the_checked_artefact(world: World) -> None:
+def test_a_stock_image_gets_the_agent_from_the_checked_artefact(world: World) -> None:
     install = (
         agent_that("true") + f'cp "$2" {SEEN}/artefact; printf \'%s\\n\' "$@" >{SEEN}/arguments\n'
     )
     published = Published(artefact=b"a zip file" * 1000, install=install)
-    machine = world.boot(published, docker_group=True)
+    machine = world.boot(published, cloud_init=True, docker_group=True)
     machine.wait_for_power_off()
     assert (machine.seen / "artefact").read_bytes() == published.artefact
     _, _, *rest = (machine.seen / "arguments").read_text().splitlines()
     assert rest == ["--sha256", published.variables()["agent_sha256"], "--docker-group"]
+    assert world.signed.refused == []
     assert not world.ended()
 
 
@@ -55,13 +46,11 @@ def test_the_agent_gets_every_setting_as_it_was_given(world: World) -> None:
 
 
 def test_a_stock_image_without_icu_gets_it_for_the_runner(world: World) -> None:
-    bare = f"""\
-cd "$1/usr/local/sbin"
-printf '#!/bin/sh\\necho none' >ldconfig
-printf '#!/bin/sh\\necho "$@" >{SEEN}/dnf' >dnf
-chmod +x ldconfig dnf
-"""
-    machine = world.boot(Published(install=agent_that("true")), image=bare)
+    bare = {
+        "/usr/local/sbin/ldconfig": "#!/bin/sh\n",
+        "/usr/local/sbin/dnf": f'#!/bin/sh\necho "$@" >{SEEN}/dnf\n',
+    }
+    machine = world.boot(Published(install=agent_that("true")), files=bare)
     machine.wait_for_power_off()
     assert (machine.seen / "dnf").read_text() == "install -y libicu\n"
 
@@ -92,25 +81,22 @@ def test_a_baked_image_has_the_runner_and_the_database_and_serves_a_job(world: W
     archive = world.archive
     (world.directory / "artefact").write_bytes(b"the agent")
     (world.directory / "install.sh").write_text(INSTALL)
-    provision = shlex.join(
-        [
-            *(
-                "bash",
-                str(ROOT / "deployments/image/provision.sh"),
-                "--github-url",
-                world.cloud.github.url,
-            ),
-            *("--artefact", str(world.directory / "artefact"), "--artefact-sha256", "a" * 64),
-            *("--install", str(world.directory / "install.sh")),
-            *("--runner-version", archive.version, "--runner-sha256", archive.sha256),
-        ]
-    )
+    given = {
+        "--artefact": str(world.directory / "artefact"),
+        "--artefact-sha256": "a" * 64,
+        "--install": str(world.directory / "install.sh"),
+        "--runner-version": archive.version,
+        "--runner-sha256": archive.sha256,
+        "--github-url": world.cloud.github.url,
+    }
+    words = [word for pair in given.items() for word in pair]
+    provision = shlex.join(["bash", str(ROOT / "deployments/image/provision.sh"), *words])
     world.settings["RUNS_FLEET_RUNNER_USER"] = "runner"
     world.settings["RUNS_FLEET_RUNNER_VERSION"] = archive.version
     world.settings["RUNS_FLEET_RUNNER_SHA256"] = archive.sha256
     world.cloud.write_config()
-    machine = world.boot(baked=True, image=f'{provision} --root "$1"')
-    machine.wait_until(world.ended, 100)
+    machine = world.boot(cloud_init=True, baked=True, image=f'{provision} --root "$1"')
+    machine.wait_until(world.ended, 110)
     assert [m["status"] for m in world.messages()] == ["started", "success"]
     assert any("runner.on_disk" in line for line in world.said())
 
