@@ -14,7 +14,7 @@ usage: provision.sh --artefact FILE --artefact-sha256 HEX --install FILE --runne
 Bakes this machine into an image: the agent (by install.sh), GitHub's runner with its libraries, Prefect's database.
 
 --docker      installs Docker and lets the runner's user use it
---root DIR    puts everything below DIR and changes nothing else: no packages, no Docker, no clearing up
+--root DIR    puts everything below DIR and leaves this machine alone: no packages, no Docker, no doctor, no clearing up
 --github-url  where the runner is fetched from
 EOF
 }
@@ -133,10 +133,9 @@ provision() {
   fi
   step "Prefect's database"
   prepare_prefect
-  step 'a last look'
-  RUNS_FLEET_RUNNER_DIR=$root/opt/actions-runner RUNS_FLEET_STATE_DIR=$root/var/lib/runs-fleet \
-    "$python" -m agent doctor --image
   if [[ -z $root ]]; then
+    step 'a last look'
+    "$python" -m agent doctor --image
     step 'clearing up'
     clear_up
   fi

@@ -20,7 +20,7 @@ echo "$@" >>{SEEN}/dnf
 [ "$3" != docker ] || printf '[Install]\\nWantedBy=sockets.target\\n' >/etc/systemd/system/docker.socket
 """
 LOOK = f"""\
-cp -r /opt/actions-runner/.runs-fleet-runner.json /etc/machine-id {SEEN}
+cp -r /opt/actions-runner/.runs-fleet-runner.json /etc/machine-id /doctor {SEEN}
 ls /etc/ssh /var/lib/cloud /var/log/journal /etc/systemd/system/sockets.target.wants >{SEEN}/left 2>&1
 """
 UNIT = """\
@@ -50,39 +50,64 @@ def github(archive: BuiltArchive) -> Iterator[GitHub]:
     hub.stop()
 
 
-def test_an_amazon_linux_is_baked_and_cleared_up(
-    tmp_path: Path, archive: BuiltArchive, github: GitHub
-) -> None:
+class Oven:
+    """A machine that provisions itself, is looked at, and switches itself off."""
+
+    def __init__(self, directory: Path, archive: BuiltArchive, github: GitHub) -> None:
+        self._directory = directory
+        self._provision = [
+            *("/bin/bash", str(ROOT / "deployments/image/provision.sh"), "--docker"),
+            *("--artefact", "/artefact", "--artefact-sha256", "a" * 64, "--install", "/install.sh"),
+            *("--runner-version", archive.version, "--runner-sha256", archive.sha256),
+            *("--github-url", github.url),
+        ]
+
+    def bake(self, **more: str) -> Path:
+        """What was seen of it afterwards."""
+        files = {
+            "/etc/os-release": 'ID="amzn"\nVERSION_ID="2023"\n',
+            "/etc/ssh/ssh_host_key": "of the builder",
+            "/var/lib/cloud/instance": "of the builder",
+            "/etc/systemd/system/bake.service": UNIT.format(provision=shlex.join(self._provision)),
+            "/usr/local/sbin/dnf": DNF,
+            "/look": LOOK,
+            "/artefact": "the agent",
+            "/install.sh": INSTALL,
+            **{f"/{name}": text for name, text in more.items()},
+        }
+        with Machine(START, self._directory, cloud_init=False, files=files) as machine:
+            machine.wait_for_power_off()
+        return machine.seen
+
+
+@pytest.fixture
+def oven(tmp_path: Path, archive: BuiltArchive, github: GitHub) -> Oven:
     if (why := impossible()) is not None:
         pytest.skip(why)
-    provision = [
-        *("/bin/bash", str(ROOT / "deployments/image/provision.sh"), "--docker"),
-        *("--artefact", "/artefact", "--artefact-sha256", "a" * 64, "--install", "/install.sh"),
-        *("--runner-version", archive.version, "--runner-sha256", archive.sha256),
-        *("--github-url", github.url),
-    ]
-    files = {
-        "/etc/os-release": 'ID="amzn"\nVERSION_ID="2023"\n',
-        "/etc/ssh/ssh_host_key": "of the builder",
-        "/var/lib/cloud/instance": "of the builder",
-        "/etc/systemd/system/bake.service": UNIT.format(provision=shlex.join(provision)),
-        "/usr/local/sbin/dnf": DNF,
-        "/look": LOOK,
-        "/artefact": "the agent",
-        "/install.sh": INSTALL,
-    }
     (tmp_path / "machine").mkdir()
-    with Machine(START, tmp_path / "machine", cloud_init=False, files=files) as machine:
-        machine.wait_for_power_off()
-    packages = (machine.seen / "dnf").read_text().splitlines()
+    return Oven(tmp_path / "machine", archive, github)
+
+
+def test_an_amazon_linux_is_baked_seen_by_doctor_and_cleared_up(
+    oven: Oven, archive: BuiltArchive
+) -> None:
+    seen = oven.bake()
+    packages = (seen / "dnf").read_text().splitlines()
     assert packages == [
         "install -y docker",
         "install -y libicu openssl-libs krb5-libs zlib",
         "clean all",
     ]
-    assert archive.sha256 in (machine.seen / ".runs-fleet-runner.json").read_text()
-    assert (machine.seen / "machine-id").read_text() == ""
-    left = (machine.seen / "left").read_text()
+    assert archive.sha256 in (seen / ".runs-fleet-runner.json").read_text()
+    assert (seen / "doctor").exists()
+    assert (seen / "machine-id").read_text() == ""
+    left = (seen / "left").read_text()
     assert "docker.socket" in left
     assert "ssh_host_" not in left
     assert "instance" not in left
+
+
+def test_an_image_in_which_doctor_finds_something_wrong_is_not_made(oven: Oven) -> None:
+    seen = oven.bake(sick="yes")
+    assert (seen / "dnf").exists()
+    assert not (seen / "left").exists()
