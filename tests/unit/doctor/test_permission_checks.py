@@ -89,7 +89,7 @@ SETTINGS = {
 }
 
 
-def permissions(send: bool = True, instance: str | None = "i-1", **more: str) -> list[Any]:
+def permissions(*, send: bool = True, instance: str | None = "i-1", **more: str) -> list[Any]:
     settings = Settings.from_environment({**SETTINGS, **more})
     place = Place(instance, "eu-central-1")
     clients = Clients("eu-central-1")
