@@ -4,57 +4,20 @@ Every field is one variable: its alias is the variable's name, its description i
 and bounds decide what is accepted.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from agent.accepted import AbsolutePath, Boolean, MayUse, Positive, Url, Version
 from agent.errors import SettingsError, one_line
-
-
-def _version(value: str) -> str:
-    if value != "latest" and not re.fullmatch(r"\d+\.\d+\.\d+", value):
-        raise ValueError("`latest` or an exact version such as 2.336.0")
-    return value
-
-
-def _absolute(value: Path) -> Path:
-    if not value.is_absolute() or value == Path("/"):
-        raise ValueError("an absolute path, other than /")
-    return value
-
-
-def _url(value: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s@]+(/[^\s]*)?", value):
-        raise ValueError("a URL that starts with https:// (or http://)")
-    return value.rstrip("/")
-
-
-def _boolean(value: object) -> object:
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    return words.get(value.lower(), value) if isinstance(value, str) else value
-
 
 METRICS_NAMESPACE = "RUNS_FLEET_METRICS_NAMESPACE"
 MAY_BE_EMPTY = ("RUNS_FLEET_LOG_GROUP", METRICS_NAMESPACE)
 """An empty one turns off what it names."""
 DRY_RUN = "RUNS_FLEET_DRY_RUN"
-Version = Annotated[str, AfterValidator(_version)]
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-Url = Annotated[str, AfterValidator(_url)]
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
-Positive = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -131,6 +94,18 @@ class Settings(BaseModel):
         alias="RUNS_FLEET_RUNNER_USER",
         pattern=r"^[a-z_][a-z0-9_-]{0,31}$",
         description="who runs `config.sh` and `run.sh`: `runner` when the agent is root, else the agent's own user",
+    )
+    job_may_use_instance_role: MayUse = Field(
+        "false",
+        alias="RUNS_FLEET_JOB_MAY_USE_INSTANCE_ROLE",
+        description="`false`: the instance metadata is closed to the job, a warning where that cannot be done; `never`: no job runs then; `true`: open to it",
+    )
+    job_max_processes: int | None = Field(
+        None,
+        alias="RUNS_FLEET_JOB_MAX_PROCESSES",
+        ge=64,
+        le=4_194_304,
+        description="processes and threads of the runner's user; half of what the kernel can run when not set, so a fork bomb leaves the agent its own",
     )
     state_dir: AbsolutePath = Field(
         Path("/var/lib/runs-fleet"),

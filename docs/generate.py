@@ -18,6 +18,7 @@ COMPUTED = {
     "RUNS_FLEET_CONFIG_BUCKET": "none: no cache",
     "RUNS_FLEET_TERMINATION_QUEUE_URL": "from the runner config",
     "RUNS_FLEET_RUNNER_USER": "`runner` as root, else own user",
+    "RUNS_FLEET_JOB_MAX_PROCESSES": "half of the kernel's",
     "RUNS_FLEET_POWER_OFF_COMMAND": "none: never powered off",
     "PREFECT_API_URL": "none: ephemeral",
 }

@@ -15,6 +15,7 @@ from agent.guardian.pulse import Heart
 from agent.guardian.supervise import PLAIN
 from agent.logs import agent_log
 from agent.settings import Settings
+from agent.stages.close_off import ClosedOff
 from agent.stages.context import RunContext
 from agent.stages.end import finish
 from agent.stages.prefetch import Prefetch
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str]) -> int:
     _listen(run)
     if run.is_new and not plain:
         run.prefetch = Prefetch.begun(run)
+    own = api.own if api is not None else None
+    run.closed_off = ClosedOff(run, (own.port,) if own is not None else ())
     if api is not None and api.left_out:
         warning(log, "prefect.server_unreachable", url=api.left_out, mend="going on without it")
     name = "run.began" if run.is_new else "run.taken_up_again"

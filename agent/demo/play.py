@@ -144,6 +144,8 @@ class Play:
             "RUNS_FLEET_RUNNER_DIR": str(self.runner_dir),
             "RUNS_FLEET_STATE_DIR": str(self.state_dir),
             "RUNS_FLEET_RUNNER_USER": pwd.getpwuid(os.geteuid()).pw_name,
+            # A developer's machine has no role to keep, and its firewall is no business of ours.
+            "RUNS_FLEET_JOB_MAY_USE_INSTANCE_ROLE": "true",
             **QUICK,
             **self.script.settings,
         }

@@ -6,6 +6,7 @@ resets them only through `preexec_fn`, which is unsafe beside threads; a process
 
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ MARK = "RUNNER_STARTED_BY_AGENT"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Takes the descriptor for complaints, `{"id", "groups"}` or `null`, a cgroup's `cgroup.procs` or nothing, and the command.
+    """Takes the descriptor for complaints, `{"id", "groups", "processes"}` or `null`, a cgroup's `cgroup.procs` or nothing, and the command.
 
     Returns only on failure.
     """
@@ -76,9 +77,21 @@ def _become(account: dict[str, list[int]] | None) -> None:
     if account is None:
         return
     uid, gid = account["id"]
+    _limit_processes(*account["processes"])
     os.setgroups(account["groups"])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
+
+
+def _limit_processes(wanted: int = 0) -> None:
+    """For the user as a whole. A fork bomb fills its own share; the agent is root, and the other half of the kernel's is left to it."""
+    threads = int(Path("/proc/sys/kernel/threads-max").read_text())
+    pids = int(Path("/proc/sys/kernel/pid_max").read_text())
+    most = wanted or min(threads, pids) // 2
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
 
 if __name__ == "__main__":

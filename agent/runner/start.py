@@ -149,7 +149,8 @@ def _await_exec(child: subprocess.Popen[bytes], complaints: int, program: str) -
 def _account(user: RunnerUser) -> str:
     if not user.switch:
         return "null"
-    return json.dumps({"id": [user.uid, user.gid], "groups": user.groups})
+    processes = [user.max_processes] if user.max_processes else []
+    return json.dumps({"id": [user.uid, user.gid], "groups": user.groups, "processes": processes})
 
 
 def _cannot_start(command: Sequence[str], cwd: Path, why: str) -> RunnerDirError:

@@ -1,5 +1,6 @@
 """Who runs `config.sh` and `run.sh`."""
 
+import grp
 import os
 import pwd
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from agent.errors import SettingsError
 
 DEFAULT_USER = "runner"
 """The user when the agent is root (contract section 2)."""
+WORTH_ROOT = frozenset(("root", "sudo", "wheel", "admin", "docker", "lxd", "incus", "libvirt", "disk", "kvm", "shadow"))  # fmt: skip
+"""Whoever is in one of them can become root, or read what root can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,14 @@ class RunnerUser:
     switch: bool
     """True when the agent is root and has to become this user first."""
     shell: str = "/bin/bash"
+    max_processes: int | None = None
+    """Processes and threads that it may have; half of what the kernel can run when None."""
+
+    def groups_worth_root(self) -> tuple[str, ...]:
+        """Those of its groups that lead to root: the image put it there."""
+        if self.uid == 0:
+            return ()
+        return tuple(name for name in map(_group_name, self.groups) if name in WORTH_ROOT)
 
 
 def runner_user(name: str | None, *, euid: int | None = None) -> RunnerUser:
@@ -52,6 +63,13 @@ def runner_user(name: str | None, *, euid: int | None = None) -> RunnerUser:
         switch=account.pw_uid != euid,
         shell=account.pw_shell or "/bin/sh",
     )
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return ""
 
 
 def _by_name(name: str) -> pwd.struct_passwd:

@@ -26,6 +26,7 @@ from agent.settings import Settings
 from agent.stop import Stop, StopRequest
 
 if TYPE_CHECKING:
+    from agent.stages.close_off import ClosedOff
     from agent.stages.prefetch import Prefetch
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -62,6 +63,8 @@ class RunContext:
         """Whether the agent's own last lines were given their time before the terminate call."""
         self.prefetch: Prefetch | None = None
         """What was begun before the first stage."""
+        self.closed_off: ClosedOff | None = None
+        """What keeps the job from the instance's role; begun before the first stage too."""
         self.stop = Stop()
         self.redactor = Redactor()
         self.redactor.add(*_known_secrets(settings, environment))

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.events import event, warning
 from agent.journal.facts import JobSeen, RunnerGone, RunnerStarted
@@ -100,11 +100,13 @@ def _has_run(run: RunContext) -> bool:
 def _start(run: RunContext) -> RunnerProcess:
     settings = run.settings
     user = runner_user(settings.runner_user)
+    if run.closed_off is not None:
+        run.closed_off.wait()
     process = start(
         run_command(),
         cwd=settings.runner_dir,
         env=environment(user, run.environment),
-        user=user,
+        user=replace(user, max_processes=settings.job_max_processes),
         output=run.spool.run,
         clock=run.clock,
     )

@@ -37,6 +37,8 @@ def register(run: RunContext, config: RunnerConfig, *, stop: threading.Event | N
     if run.progress.registered is not None:
         return
     began = run.clock.monotonic()
+    if run.closed_off is not None:
+        run.closed_off.wait()
     user = runner_user(run.settings.runner_user)
     if not run.is_new:
         # Of an agent that died here, a `config.sh` may still be at work; two at once would meet in the same files.

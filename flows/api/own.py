@@ -37,12 +37,12 @@ class OwnApi:
         """
         self._environment = environment
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._port: int = self._listener.getsockname()[1]
+        self.port: int = self._listener.getsockname()[1]
         self._home = Path(environment["PREFECT_HOME"])
         self._auth = f"agent:{secrets.token_urlsafe(16)}"
         self._server: ApiThread | ApiServer | None = None
         self._failed = False
-        self.url = f"http://127.0.0.1:{self._port}/api"
+        self.url = f"http://127.0.0.1:{self.port}/api"
         environment["PREFECT_API_URL"] = self.url
         # The job shares the loopback with us.
         environment["PREFECT_API_AUTH_STRING"] = self._auth
@@ -70,7 +70,7 @@ class OwnApi:
     def _start_process(self) -> None:
         """On the same port: the address is known already."""
         self._listener.close()
-        self._server = ApiServer.start(self._environment, self._port)
+        self._server = ApiServer.start(self._environment, self.port)
         self._failed = self._server is None
 
     def alive(self) -> bool:

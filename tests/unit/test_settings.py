@@ -19,6 +19,8 @@ WRONG = {
     "RUNS_FLEET_RUNNER_SHA256": ["abc", "G" * 64],
     "RUNS_FLEET_RUNNER_DIR": ["runner", "/"],
     "RUNS_FLEET_RUNNER_USER": ["Some User", "-x", "a" * 33],
+    "RUNS_FLEET_JOB_MAY_USE_INSTANCE_ROLE": ["maybe", "always"],
+    "RUNS_FLEET_JOB_MAX_PROCESSES": ["0", "63", "many"],
     "RUNS_FLEET_STATE_DIR": ["state", "/"],
     "RUNS_FLEET_GITHUB_API_URL": ["api.github.com", "file:///etc/passwd"],
     "RUNS_FLEET_GITHUB_URL": ["github.com"],

@@ -100,7 +100,7 @@ def test_our_api_in_a_thread_records_flow_and_task_runs(said: dict[str, Any]) ->
 
 
 def test_our_api_answers_nobody_but_the_flow(said: dict[str, Any]) -> None:
-    assert said["stranger"] == {"admin/version": 401, "flows/": 401, "health": 200}
+    assert said["stranger"] == {"admin/version": 401, "flows/": 401, "health": 401}
 
 
 def test_our_api_ends_when_it_is_told_to(said: dict[str, Any]) -> None:
