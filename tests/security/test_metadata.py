@@ -8,22 +8,20 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from agent.demo.play import Play, Script
-from agent.demo.promises import look
 from agent.errors import SettingsError
 from agent.instance.firewall import METADATA, Door, close, metadata_doors, users_of
 from agent.localcloud.imds import Imds
-from agent.localcloud.runner.scenario import Job, Scenario, Step
-from agent.outcome import Reason
 from agent.settings import Settings
+from agent.stages.close_off import ClosedOff
+from agent.stages.context import RunContext
 
+from .attack import NOBODY, PYTHON, Attacked, attack
 from .namespace import in_namespace, ip, needs_namespace, needs_nft
 
-PYTHON = Path("/usr/bin/python3")
-NOBODY = 65534
 V4, V6 = METADATA
 TRY = """
 import os, socket, sys
@@ -135,54 +133,6 @@ def test_what_a_container_sends_is_stopped_on_its_way_even_without_a_hop_limit()
     in_namespace(attack)
 
 
-STEAL = """
-exec > "{seen}" 2>&1
-{python} - <<'END'
-import os, urllib.request
-print(os.geteuid())
-for where in {places!r}:
-    try:
-        ask = urllib.request.Request(where + "/latest/api/token", method="PUT", headers={{"X-aws-ec2-metadata-token-ttl-seconds": "60"}})
-        token = urllib.request.urlopen(ask, timeout=3).read().decode()
-        ask = urllib.request.Request(where + "/latest/meta-data/iam/security-credentials/runs-fleet-runner", headers={{"X-aws-ec2-metadata-token": token}})
-        print("stolen", urllib.request.urlopen(ask, timeout=3).read().decode())
-    except OSError as exc:
-        print("refused", exc)
-END
-"""
-
-
-def steal(workdir: Path, switch: str, prepare: Callable[[Play], None] | None = None, **more: str) -> tuple[str, Play]:  # fmt: skip
-    """A whole run whose job wants the role's credentials; what it got, and the run."""
-    seen = workdir / "seen"
-    seen.mkdir()
-    shutil.chown(seen, "nobody")
-    imds = f"http://{V4}"
-    step = STEAL.format(seen=seen / "said", python=PYTHON, places=[imds])
-    script = Script(
-        "steal",
-        runner=Scenario(time_scale=0.1, job=Job(steps=(Step(name="steal", run=step),))),
-        settings={
-            "RUNS_FLEET_RUNNER_USER": "nobody",
-            "RUNS_FLEET_JOB_MAY_USE_INSTANCE_ROLE": switch,
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds,
-            **more,
-        },
-        interpreter=str(PYTHON),
-        prepare=prepare,
-        reason=Reason.SETTINGS_INVALID if switch == "never" else Reason.JOB_SERVED,
-    )
-    with Play(script, workdir) as play:
-        bridge = at_its_address(play.cloud.metadata)
-        play.start()
-        exit_status = play.finish()
-        bridge.set()
-        broken = [promise for promise in look(play, exit_status) if not promise.held]
-        assert broken == [], "\n".join(play.lines)
-    said = seen / "said"
-    return said.read_text() if said.exists() else "", play
-
-
 def at_its_address(metadata: Imds) -> threading.Event:
     """Serves the stand-in at the real address too, until the event is set."""
     from werkzeug.serving import make_server
@@ -200,21 +150,62 @@ def at_its_address(metadata: Imds) -> threading.Event:
 
 
 @needs_nft
-def test_a_job_asks_for_the_roles_credentials_in_vain_while_the_agent_uses_them(open_dir: Path) -> None:  # fmt: skip
-    said, play = in_namespace(lambda: steal(open_dir, "false"), f"{V4}/32")
-    uid, *answers = said.splitlines()
-    assert uid == str(NOBODY)
-    assert len(answers) == 1
-    assert answers[0].startswith("refused")
-    assert any("metadata.closed_to_job" in line for line in play.lines)
-    assert "meta-data/iam/security-credentials/runs-fleet-runner" in {
-        call.operation for call in play.cloud.metadata.calls
-    }
+def test_a_job_gets_neither_the_roles_credentials_nor_the_agents_port_while_the_agent_uses_both(
+    open_dir: Path,
+) -> None:
+    over: list[threading.Event] = []
+
+    def run() -> Attacked:
+        settings = {
+            "RUNS_FLEET_JOB_MAY_USE_INSTANCE_ROLE": "never",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{V4}",
+        }
+        return attack(
+            open_dir,
+            settings=settings,
+            prepare=lambda play: over.append(at_its_address(play.cloud.metadata)),
+        )
+
+    attacked = in_namespace(run, f"{V4}/32")
+    over[0].set()
+    assert "Connection refused" in attacked.said["role"]
+    (answers,) = attacked.said["ports"].values()
+    assert set(answers.values()) == {"ConnectionRefusedError"}
+    asked = {call.operation for call in attacked.play.cloud.metadata.calls}
+    assert "meta-data/iam/security-credentials/runs-fleet-runner" in asked
 
 
-def test_a_job_that_is_to_have_the_role_gets_it(open_dir: Path) -> None:
-    said, _ = in_namespace(lambda: steal(open_dir, "true"), f"{V4}/32")
-    assert "localcloud-secret-access-key-of-the-role" in said
+class Run:
+    """What of a run decides what is closed."""
+
+    def __init__(self, user: str, switch: str) -> None:
+        self.environment: dict[str, str] = {}
+        self.settings = Settings.from_environment(
+            {"RUNS_FLEET_RUNNER_USER": user, "RUNS_FLEET_JOB_MAY_USE_INSTANCE_ROLE": switch}
+        )
+
+
+def closed_off(user: str, switch: str) -> ClosedOff:
+    return ClosedOff(cast("RunContext", Run(user, switch)), ())
+
+
+def test_a_job_that_is_to_have_the_role_meets_no_firewall() -> None:
+    def run() -> None:
+        with listening((V4, 80)):
+            closed_off("nobody", "true").wait()
+            assert reached(NOBODY, (V4, 80)) == [V4]
+
+    in_namespace(run, f"{V4}/32")
+
+
+def test_a_user_that_cannot_be_told_from_the_agent_is_warned_of_or_gets_no_job(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    closed_off("root", "false").wait()
+    assert "metadata.open_to_job" in caplog.text
+    assert "the agent's own user" in caplog.text
+    with pytest.raises(SettingsError, match="cannot be closed to the job"):
+        closed_off("root", "never").wait()
 
 
 def test_an_endpoint_that_is_set_is_closed_besides_the_real_ones() -> None:
@@ -236,6 +227,5 @@ def test_a_machine_without_any_firewall_program_is_named_with_its_mend() -> None
         close(("1",), metadata_doors(None), which=lambda _: None)
 
 
-def test_the_default_is_closed() -> None:
+def test_the_role_is_closed_to_the_job_unless_told_otherwise() -> None:
     assert Settings().job_may_use_instance_role == "false"
-    assert SettingsError.reason is Reason.SETTINGS_INVALID
