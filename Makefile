@@ -99,3 +99,7 @@ boot-tools: ## Debian's packages that the tests of boot and image want; needs ro
 
 boot-artefact: $(INSTALLED) ## boot a machine in namespaces with the artefact that make artefact built; needs root
 	BOOT_ARTEFACT=$$(ls $(CURDIR)/dist/runs-fleet-agent-*-x64.pex) $(BIN)/python -m pytest -o timeout=400 -k built_artefact tests/deployments/boot
+
+.PHONY: security-mutants
+security-mutants: $(INSTALLED) ## takes one defence of docs/security.md out at a time and expects its tests to fail; ROW=2
+	$(BIN)/python -m tests.security.mutants $(if $(ROW),--row $(ROW))

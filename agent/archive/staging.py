@@ -14,6 +14,7 @@ from typing import Any
 from agent.archive.inflate import disk_trouble
 from agent.errors import ArchiveError
 from agent.events import warning
+from agent.regular_file import read_regular
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ def sweep_leftovers(runner_dir: Path) -> int:
 def installed(runner_dir: Path) -> Marker | None:
     """The runner that stands there already, by its marker; None for anything that is not whole."""
     try:
-        marker = _marker(json.loads((runner_dir / MARKER).read_bytes()))
+        marker = _marker(json.loads(read_regular(runner_dir / MARKER)))
         check_layout(runner_dir)
     except FileNotFoundError:
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import ConfigError, RunnerDirError
+from agent.regular_file import read_regular
 from agent.runner.user import RunnerUser
 
 JIT_FILES = (".runner", ".credentials", ".credentials_rsaparams")
@@ -85,7 +86,7 @@ def secrets_on_disk(runner_dir: Path) -> tuple[str, ...]:
         found += [
             value.decode(errors="replace") for name, _, value in named if name in _SECRET_VARIABLES
         ]
-        key = _object((runner_dir / ".credentials_rsaparams").read_bytes(), "the private key")
+        key = _object(read_regular(runner_dir / ".credentials_rsaparams"), "the private key")
         found += [value for value in key.values() if isinstance(value, str)]
     except (OSError, ConfigError, RunnerDirError):
         pass
@@ -96,7 +97,7 @@ def registered(runner_dir: Path) -> bool:
     """True when `.runner` and `.credentials` are there and are JSON; `config.sh` writes them with a byte order mark."""
     try:
         for name in (".runner", ".credentials"):
-            _object((runner_dir / name).read_bytes(), name)
+            _object(read_regular(runner_dir / name), name)
     except (OSError, ConfigError):
         return False
     return True
@@ -133,13 +134,11 @@ def _bad_jit(why: str) -> ConfigError:
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return read_regular(path).splitlines()
     except FileNotFoundError:
         return []
     except OSError as exc:
         raise _unwritable(path, exc) from exc
-    with os.fdopen(descriptor, "rb") as reader:
-        return reader.read().splitlines()
 
 
 def _write(path: Path, content: bytes, user: RunnerUser) -> None:

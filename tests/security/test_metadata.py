@@ -229,3 +229,7 @@ def test_a_machine_without_any_firewall_program_is_named_with_its_mend() -> None
 
 def test_the_role_is_closed_to_the_job_unless_told_otherwise() -> None:
     assert Settings().job_may_use_instance_role == "false"
+
+
+def test_imds_is_at_the_two_addresses_that_ec2_documents() -> None:
+    assert METADATA == ("169.254.169.254", "fd00:ec2::254")

@@ -1,0 +1,1 @@
+"""Defences taken out one at a time: each has tests that must see it."""
