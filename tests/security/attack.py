@@ -65,6 +65,14 @@ def attack(workdir: Path, *, settings: Mapping[str, str], prepare: Callable[[Pla
     return Attacked(play, json.loads((seen / "said").read_text() or json.dumps({"trace": trace})))
 
 
+def is_roots(process: psutil.Process) -> bool:
+    """False also for one that is gone."""
+    try:
+        return bool(process.uids().effective == 0)
+    except psutil.Error:
+        return False
+
+
 def listening_ports(pid: int) -> set[int]:
     """TCP ports of the process, in its own network (man 5 proc_pid_net)."""
     folder = Path(f"/proc/{pid}")
@@ -89,11 +97,7 @@ def tell(play: Play) -> None:
     seen = play.workdir / "seen"
     play.wait_for("job.started")
     guardian = psutil.Process(play.process.pid)
-    own = [
-        each
-        for each in (guardian, *guardian.children(recursive=True))
-        if each.is_running() and each.uids().effective == 0
-    ]
+    own = [each for each in (guardian, *guardian.children(recursive=True)) if is_roots(each)]
     ports = {port for each in own for port in listening_ports(each.pid)}
     state = play.state_dir
     files = [state, *sorted(path for path in state.rglob("*") if path.is_file())]

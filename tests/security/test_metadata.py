@@ -8,16 +8,21 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from agent.clock import SystemClock
 from agent.errors import SettingsError
 from agent.instance.firewall import METADATA, Door, close, metadata_doors, users_of
 from agent.localcloud.imds import Imds
+from agent.parameters.runner_config import RunnerConfig
 from agent.settings import Settings
+from agent.stages import execute
 from agent.stages.close_off import ClosedOff
 from agent.stages.context import RunContext
+from agent.stages.register import register
 
 from .attack import NOBODY, PYTHON, Attacked, attack
 from .namespace import in_namespace, ip, needs_namespace, needs_nft
@@ -206,6 +211,29 @@ def test_a_user_that_cannot_be_told_from_the_agent_is_warned_of_or_gets_no_job(
     assert "the agent's own user" in caplog.text
     with pytest.raises(SettingsError, match="cannot be closed to the job"):
         closed_off("root", "never").wait()
+
+
+class StaysOpen:
+    """What could not be closed, where the settings want no job then."""
+
+    def wait(self) -> None:
+        raise SettingsError("it stays open", mend="close it")
+
+
+@pytest.mark.parametrize(
+    "step", [lambda run: register(run, cast("RunnerConfig", None)), execute._start]
+)
+def test_neither_config_sh_nor_run_sh_is_started_before_the_doors_are_closed(
+    step: Callable[[RunContext], object],
+) -> None:
+    run = SimpleNamespace(
+        closed_off=StaysOpen(),
+        settings=Settings.from_environment({"RUNS_FLEET_RUNNER_USER": "nobody"}),
+        progress=SimpleNamespace(registered=None),
+        clock=SystemClock(),
+    )
+    with pytest.raises(SettingsError, match="it stays open"):
+        step(cast("RunContext", run))
 
 
 def test_an_endpoint_that_is_set_is_closed_besides_the_real_ones() -> None:
