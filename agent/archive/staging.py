@@ -14,11 +14,12 @@ from typing import Any
 from agent.archive.inflate import disk_trouble
 from agent.errors import ArchiveError
 from agent.events import warning
-from agent.regular_file import read_regular
+from agent.held import Folder
 
 log = logging.getLogger(__name__)
 
 MARKER = ".runs-fleet-runner.json"
+MARKER_BYTES = 64 * 1024
 PROGRAMS = ("run.sh", "config.sh", "bin/Runner.Listener", "bin/Runner.Worker")
 FILES = ("run-helper.sh.template",)
 LOST_AND_FOUND = "lost+found"
@@ -118,7 +119,7 @@ def sweep_leftovers(runner_dir: Path) -> int:
 def installed(runner_dir: Path) -> Marker | None:
     """The runner that stands there already, by its marker; None for anything that is not whole."""
     try:
-        marker = _marker(json.loads(read_regular(runner_dir / MARKER)))
+        marker = _marker(json.loads(Folder.of_the_runner(runner_dir).read(MARKER, MARKER_BYTES)))
         check_layout(runner_dir)
     except FileNotFoundError:
         return None

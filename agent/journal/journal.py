@@ -33,14 +33,16 @@ class Journal:
         self.path = path
         self.now = now
         self._lock = threading.Lock()
-        self._facts = () if fresh else read(path)
+        self._facts = [] if fresh else list(read(path))
+        self._progress = Progress.of(self._facts)
         self._on_disk = True
         self._unwritten = b""
 
     def add(self, fact: Fact) -> None:
         """Appends the fact; it is on the disk when this returns, unless the disk would not take it."""
         with self._lock:
-            self._facts = (*self._facts, fact)
+            self._facts.append(fact)
+            self._progress = self._progress.then(fact)
             self._unwritten += to_line(fact)
             try:
                 _append(self.path, self._unwritten)
@@ -51,11 +53,11 @@ class Journal:
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        return self._facts
+        return tuple(self._facts)
 
     @property
     def progress(self) -> Progress:
-        return Progress.of(self._facts)
+        return self._progress
 
     def _say_once(self, exc: OSError) -> None:
         if self._on_disk:

@@ -47,6 +47,10 @@ class Progress:
     def of(cls, all_facts: Iterable[Fact]) -> "Progress":
         return reduce(_fold, all_facts, cls())
 
+    def then(self, fact: Fact) -> "Progress":
+        """With one fact more."""
+        return _fold(self, fact)
+
     def owed(self) -> tuple[Owed, ...]:
         """What the end still needs, in order; empty when nothing is owed any more."""
         paid = {

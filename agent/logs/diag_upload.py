@@ -4,10 +4,8 @@ import gzip
 import io
 import logging
 import os
-import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, BinaryIO, Literal, Protocol, get_args
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from agent.aws_errors import translate
 from agent.deadline import Deadline
 from agent.events import event, warning
+from agent.held import MAX_ENTRIES, Folder, open_in
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +54,12 @@ class DiagUpload:
         self._prefix = prefix
         self._mask = mask
 
-    def upload(self, diag: Path, deadline: Deadline) -> Upload:
+    def upload(self, diag: Folder, deadline: Deadline) -> Upload:
         """Sends every `*.log` of the folder, the newest first; never raises. No symlink is followed: a job may have put it there."""
         sent = failed = 0
         left = MAX_BYTES
         try:
-            with _folder(diag) as folder:
+            with diag.opened() as folder:
                 for name in _newest_first(folder):
                     if deadline.expired or left <= 0:
                         failed += 1
@@ -69,7 +68,7 @@ class DiagUpload:
                     left -= size or 0
                     sent, failed = sent + (size is not None), failed + (size is None)
         except OSError as exc:
-            event(log, "diag.not_there", path=diag, error=exc)
+            event(log, "diag.not_there", path=diag.path, error=exc)
         if failed:
             warning(log, "diag.incomplete", uploaded=sent, left=failed, bucket=self._bucket)
             return "partial" if sent else "failed"
@@ -80,10 +79,11 @@ class DiagUpload:
     def _send(self, folder: int, name: str, most_bytes: int) -> int | None:
         """Bytes of the file that were read; None when it could not be sent."""
         try:
-            with _opened(folder, name) as file:
+            with os.fdopen(open_in(folder, name), "rb") as file:
                 size = min(os.fstat(file.fileno()).st_size, most_bytes)
                 file.seek(-size, os.SEEK_END)
-                body = self._packed(file)
+                # Once: somebody may go on writing.
+                body = self._packed(io.BytesIO(file.read(size)))
         except OSError as exc:
             warning(log, "diag.unreadable", file=name, error=exc)
             return None
@@ -115,29 +115,11 @@ def key_prefix(prefix: str, run_id: str, instance_id: str) -> str:
     return f"{(prefix or DEFAULT_PREFIX).strip('/')}/{run_id}/{instance_id}/"
 
 
-@contextmanager
-def _folder(path: Path) -> Iterator[int]:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        yield folder
-    finally:
-        os.close(folder)
-
-
 def _newest_first(folder: int) -> list[str]:
     with os.scandir(folder) as entries:
         found = [
             (entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
-            for entry in entries
+            for entry in islice(entries, MAX_ENTRIES)
             if entry.name.endswith(".log") and entry.is_file(follow_symlinks=False)
         ]
     return [name for _, name in sorted(found, reverse=True)]
-
-
-@contextmanager
-def _opened(folder: int, name: str) -> Iterator[BinaryIO]:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(name, flags, dir_fd=folder), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{name} is no plain file")
-        yield file

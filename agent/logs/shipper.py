@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.clock import Clock
 from agent.deadline import Deadline
 from agent.events import event
+from agent.held import Folder
 from agent.logs.backlog import Backlog
 from agent.logs.cloudwatch import LogsClient, LogStream
 from agent.logs.file_notices import FileNotices
@@ -94,7 +95,7 @@ class Shipper:
 
     def follow_directory(
         self,
-        directory: Path,
+        directory: Folder,
         pattern: str,
         stream: str,
         *,
@@ -112,7 +113,7 @@ class Shipper:
         """
         lane = self._lane(stream)
         if lane is not None:
-            self._watch(directory)
+            self._watch(directory.path)
             lane.backlog.follow_directory(
                 Directory(directory, pattern, prefix, offset, self._redactor)
             )

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.events import warning
+from agent.held import Folder
 from agent.logs.tail import Tail
 from agent.redact import Redactor
 
@@ -13,6 +15,8 @@ log = logging.getLogger(__name__)
 
 MAX_FILES = 256
 """Of one directory. Each is kept open, and the job may write there as many as it likes."""
+MAX_FILES_EVER = 5_000
+"""Of one directory, deleted ones too: each stays in the journal with its offset. A job has no more than a thousand steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +34,24 @@ class Source:
 
 
 def source(
-    path: Path, prefix: str, offset: int, *, redactor: Redactor, own: bool = False
+    path: Path,
+    prefix: str,
+    offset: int,
+    *,
+    redactor: Redactor,
+    own: bool = False,
+    folder: Folder | None = None,
 ) -> Source:
     """A source; characters of a file's name that UTF-8 cannot say are replaced in the prefix."""
     said = prefix.encode("utf-8", "replace").decode()
-    return Source(Tail(path, offset, redactor=redactor), said, own)
+    return Source(Tail(path, offset, redactor=redactor, folder=folder), said, own)
 
 
 @dataclass(eq=False, slots=True)
 class Directory:
     """A directory in which files appear later; it need not be there yet. Symlinks are not followed."""
 
-    path: Path
+    folder: Folder
     pattern: str
     """As for `Path.glob`, without folders."""
     prefix: Callable[[Path], str]
@@ -49,19 +59,26 @@ class Directory:
     redactor: Redactor
     _followed: set[Path] = field(default_factory=set)
     _seen: set[Path] = field(default_factory=set)
-    _full: bool = False
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
 
     def new_sources(self) -> Iterator[Source]:
         """The files that were not there the last time, by name; each is open already."""
+        if self._is_full():
+            return
         for path in self._new_paths():
-            if len(self._followed) >= MAX_FILES:
-                self._say_full()
+            if self._is_full():
+                warning(log, "logs.too_many_files", path=self.path, followed=len(self._followed))
                 return
             # A file of the same name as one that was deleted is another file.
             offset = 0 if path in self._seen else self.offset(path)
             self._followed.add(path)
             self._seen.add(path)
-            found = source(path, self.prefix(path), offset, redactor=self.redactor)
+            found = source(
+                path, self.prefix(path), offset, redactor=self.redactor, folder=self.folder
+            )
             found.tail.hold()
             yield found
 
@@ -70,14 +87,10 @@ class Directory:
         self._followed.discard(path)
 
     def _new_paths(self) -> list[Path]:
-        try:
-            if self.path.is_symlink():
-                return []
-            return sorted(set(self.path.glob(self.pattern)) - self._followed)
-        except OSError:
-            return []
+        with suppress(OSError):
+            there = (self.path / name for name in self.folder.files(self.pattern))
+            return [path for path in there if path not in self._followed]
+        return []
 
-    def _say_full(self) -> None:
-        if not self._full:
-            warning(log, "logs.too_many_files", path=self.path, followed=MAX_FILES)
-        self._full = True
+    def _is_full(self) -> bool:
+        return len(self._followed) >= MAX_FILES or len(self._seen) >= MAX_FILES_EVER

@@ -1,9 +1,7 @@
 """Follows one growing file line by line, from an offset."""
 
-import errno
 import logging
 import os
-import stat
 import weakref
 from contextlib import suppress
 from functools import partial
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent.events import warning
+from agent.held import Folder
 from agent.logs.spool_limit import hole_end
 from agent.redact import Redactor
 
@@ -47,15 +46,24 @@ class Tail:
     anything else that is no plain file are not read. Nothing is raised: what cannot be read is warned of once.
     """
 
-    def __init__(self, path: Path, offset: int = 0, *, redactor: Redactor | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        offset: int = 0,
+        *,
+        redactor: Redactor | None = None,
+        folder: Folder | None = None,
+    ) -> None:
         """Remembers the file; nothing is opened before the first `read`.
 
         Args:
             path: the file.
             offset: bytes that were read in an earlier life; more than the file holds means from its beginning.
             redactor: knows what must not be cut in two. It masks nothing here.
+            folder: where the file is, when others may change that folder or what is above it.
         """
         self.path = path
+        self._folder = folder or Folder(path.parent)
         self._offset = offset
         self._redactor = redactor or Redactor()
         self.dropped_bytes = 0
@@ -136,17 +144,12 @@ class Tail:
     def _open(self) -> bool:
         if self._handle is not None:
             return True
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            handle = os.open(self.path, flags)
+            handle = self._folder.open(self.path.name)
         except FileNotFoundError:
             return False
         self._closer = weakref.finalize(self, os.close, handle)
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            self.close()
-            raise OSError(errno.EINVAL, "not a plain file")
-        if status.st_size < self._offset:
+        if os.fstat(handle).st_size < self._offset:
             self._offset = 0
         self._cut = self._offset > 0 and os.pread(handle, 1, self._offset - 1) != b"\n"
         self._handle = handle
@@ -179,8 +182,8 @@ class Tail:
         """True when the path now names another file; false when it names none."""
         assert self._handle is not None  # noqa: S101 - only called once it is open
         try:
-            there = os.lstat(self.path)
-        except FileNotFoundError:
+            there = self._folder.lstat(self.path.name)
+        except OSError:
             return False
         mine = os.fstat(self._handle)
         return (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import ConfigError, RunnerDirError
-from agent.regular_file import read_regular
+from agent.held import Folder
 from agent.runner.user import RunnerUser
 
 JIT_FILES = (".runner", ".credentials", ".credentials_rsaparams")
@@ -73,7 +73,7 @@ def write_env(runner_dir: Path, values: Mapping[str, str], user: RunnerUser) -> 
             )
     path = runner_dir / ".env"
     new = {name.encode(): value.encode() for name, value in values.items()}
-    kept = [line for line in _lines(path) if line.partition(b"=")[0] not in new]
+    kept = [line for line in _lines(runner_dir) if line.partition(b"=")[0] not in new]
     lines = [*kept, *(b"%b=%b" % pair for pair in new.items())]
     _write(path, b"".join(line + b"\n" for line in lines), user)
 
@@ -82,11 +82,11 @@ def secrets_on_disk(runner_dir: Path) -> tuple[str, ...]:
     """What of the runner's files must never be shown: the job's own tokens in `.env`, and the runner's private key. Never raises."""
     found: list[str] = []
     try:
-        named = [line.partition(b"=") for line in _lines(runner_dir / ".env")]
+        named = [line.partition(b"=") for line in _lines(runner_dir)]
         found += [
             value.decode(errors="replace") for name, _, value in named if name in _SECRET_VARIABLES
         ]
-        key = _object(read_regular(runner_dir / ".credentials_rsaparams"), "the private key")
+        key = _object(_content(runner_dir, ".credentials_rsaparams"), "the private key")
         found += [value for value in key.values() if isinstance(value, str)]
     except (OSError, ConfigError, RunnerDirError):
         pass
@@ -97,7 +97,7 @@ def registered(runner_dir: Path) -> bool:
     """True when `.runner` and `.credentials` are there and are JSON; `config.sh` writes them with a byte order mark."""
     try:
         for name in (".runner", ".credentials"):
-            _object(read_regular(runner_dir / name), name)
+            _object(_content(runner_dir, name), name)
     except (OSError, ConfigError):
         return False
     return True
@@ -132,13 +132,19 @@ def _bad_jit(why: str) -> ConfigError:
     )
 
 
-def _lines(path: Path) -> list[bytes]:
+def _lines(runner_dir: Path) -> list[bytes]:
+    """Of `.env`."""
     try:
-        return read_regular(path).splitlines()
+        return _content(runner_dir, ".env").splitlines()
     except FileNotFoundError:
         return []
     except OSError as exc:
-        raise _unwritable(path, exc) from exc
+        raise _unwritable(runner_dir / ".env", exc) from exc
+
+
+def _content(runner_dir: Path, name: str) -> bytes:
+    """A job may have put something else in its place, which must neither be waited for nor fill the memory."""
+    return Folder.of_the_runner(runner_dir).read(name, JIT_LIMIT_BYTES)
 
 
 def _write(path: Path, content: bytes, user: RunnerUser) -> None:

@@ -11,6 +11,7 @@ from agent import __version__
 from agent.aws import Clients
 from agent.clock import Clock, SystemClock, rfc3339_millis
 from agent.errors import SettingsError
+from agent.held import Folder
 from agent.instance.imds import Metadata
 from agent.journal.facts import LogShipped, RunBegan
 from agent.journal.journal import Journal, read, set_aside
@@ -126,13 +127,13 @@ class RunContext:
         """Ships the runner's `_diag` logs behind a prefix naming the file; its pages hold what the job's steps say."""
         stream = self.runner_stream
         if stream is not None:
-            diag = self.settings.runner_dir / "_diag"
-            for folder in (diag, diag / "pages"):
+            runner_dir = self.settings.runner_dir
+            for parts in (("_diag",), ("_diag", "pages")):
                 self.shipper.follow_directory(
-                    folder,
+                    Folder.of_the_runner(runner_dir, *parts),
                     "*.log",
                     stream,
-                    prefix=lambda path: f"[{path.relative_to(diag.parent)}] ",
+                    prefix=lambda path: f"[{path.relative_to(runner_dir)}] ",
                     offset=lambda path: self.progress.offset(stream, str(path)),
                 )
 

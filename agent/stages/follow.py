@@ -1,8 +1,10 @@
 """What this run's runner has said, from its first word, and what that makes of the run."""
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
+from agent.held import Folder
 from agent.logs.tail import Tail
 from agent.outcome import JobResult, Outcome
 from agent.runner import files
@@ -11,6 +13,8 @@ from agent.runner.result import Conversation, outcome
 from agent.runner.says import Said, parse_diag, parse_output
 from agent.stages.context import RunContext
 
+MAX_DIAGS = 32
+"""Of the listener's logs: it begins one at each start and every 8 MB, long before a job can write any."""
 _INTERRUPTED = (JobResult.NONE, JobResult.UNKNOWN, JobResult.CANCELLED, JobResult.ABANDONED)
 
 
@@ -22,9 +26,9 @@ class Following:
     """
 
     output: Tail
-    diag_dir: Path
+    diag: Folder
     conversation: Conversation = field(default_factory=Conversation)
-    diags: dict[Path, Tail] = field(default_factory=dict)
+    diags: dict[str, Tail] = field(default_factory=dict)
     listed_ns: int = -1
     """When `_diag` had changed last, the last time that it was listed."""
     settled: bool = False
@@ -32,7 +36,7 @@ class Following:
 
     @classmethod
     def of(cls, run: RunContext) -> "Following":
-        return cls(Tail(run.spool.run), run.settings.runner_dir / "_diag")
+        return cls(Tail(run.spool.run), Folder.of_the_runner(run.settings.runner_dir, "_diag"))
 
     def read(self, *, final: bool = False) -> list[Said]:
         """What is new, folded into the conversation."""
@@ -46,15 +50,18 @@ class Following:
         return heard
 
     def _find_diags(self) -> None:
-        try:
-            changed_ns = self.diag_dir.stat().st_mtime_ns
-        except OSError:
-            return
+        with suppress(OSError):
+            with self.diag.opened() as folder:
+                changed_ns = os.fstat(folder).st_mtime_ns
+            self._look_into_diag(changed_ns)
+
+    def _look_into_diag(self, changed_ns: int) -> None:
         if changed_ns != self.listed_ns or not self.settled:
             self.settled = changed_ns == self.listed_ns
             self.listed_ns = changed_ns
-            for path in sorted(self.diag_dir.glob("Runner_*.log")):
-                self.diags.setdefault(path, Tail(path))
+            for name in self.diag.files("Runner_*.log"):
+                if len(self.diags) < MAX_DIAGS:
+                    self.diags.setdefault(name, Tail(self.diag.path / name, folder=self.diag))
 
     def read_to_the_end(self) -> None:
         while self.read():

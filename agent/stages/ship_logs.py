@@ -5,6 +5,7 @@ import threading
 
 from agent.deadline import Deadline
 from agent.events import event, warning
+from agent.held import Folder
 from agent.journal.facts import LogsFlushed
 from agent.logs.diag_upload import DiagUpload, Upload, key_prefix
 from agent.stages.context import RunContext
@@ -59,7 +60,9 @@ class _DiagBeside:
         try:
             client = run.clients.get("s3")
             to = DiagUpload(client, self._bucket, self._prefix, mask=run.redactor.mask_bytes)
-            self._result = to.upload(run.settings.runner_dir / "_diag", self._deadline)
+            self._result = to.upload(
+                Folder.of_the_runner(run.settings.runner_dir, "_diag"), self._deadline
+            )
         except Exception as exc:  # noqa: BLE001 - whatever it is, the end goes on
             warning(log, "diag.failed", error=exc)
         self._done.set()

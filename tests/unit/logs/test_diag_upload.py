@@ -12,6 +12,7 @@ from botocore.config import Config
 
 from agent.clock import SystemClock
 from agent.deadline import Deadline
+from agent.held import Folder
 from agent.localcloud.aws import AwsServer
 from agent.logs import diag_upload
 from agent.logs.diag_upload import DiagUpload, key_prefix
@@ -72,7 +73,7 @@ def test_each_log_is_a_gzip_with_its_secrets_masked(s3: Any, diag: Path) -> None
     (diag / "Runner_1-utc.log").write_text("token AABBCCDDEE\nlast line without an end")
     (diag / "Worker_1-utc.log").write_text("worker\n")
     (diag / "notes.txt").write_text("no log")
-    assert to(s3, "AABBCCDDEE").upload(diag, soon()) == "uploaded"
+    assert to(s3, "AABBCCDDEE").upload(Folder.at(diag), soon()) == "uploaded"
     assert keys(s3, PREFIX) == ["Runner_1-utc.log.gz", "Worker_1-utc.log.gz"]
     said = text_of(s3, f"{PREFIX}Runner_1-utc.log.gz")
     assert said == "token ***\nlast line without an end"
@@ -83,7 +84,7 @@ def test_where_there_is_nothing_it_is_skipped(
     make: Callable[[Path], None], s3: Any, tmp_path: Path
 ) -> None:
     make(tmp_path / "none")
-    assert to(s3, prefix="none/").upload(tmp_path / "none", soon()) == "skipped"
+    assert to(s3, prefix="none/").upload(Folder.at(tmp_path / "none"), soon()) == "skipped"
 
 
 def test_no_file_of_the_machine_can_be_had_through_links(
@@ -94,9 +95,9 @@ def test_no_file_of_the_machine_can_be_had_through_links(
     os.mkfifo(diag / "pipe.log")
     (diag / "folder.log").mkdir()
     (tmp_path / "linked").symlink_to(diag)
-    assert to(s3, prefix="links/").upload(diag, soon()) == "skipped"
+    assert to(s3, prefix="links/").upload(Folder.at(diag), soon()) == "skipped"
     (diag / "true.log").write_text("true\n")
-    assert to(s3, prefix="links/").upload(tmp_path / "linked", soon()) == "skipped"
+    assert to(s3, prefix="links/").upload(Folder.at(tmp_path / "linked"), soon()) == "skipped"
     assert keys(s3, "links/") == []
 
 
@@ -105,13 +106,13 @@ def test_of_a_large_file_the_end_is_sent(
 ) -> None:
     monkeypatch.setattr(diag_upload, "MAX_FILE_BYTES", 10)
     (diag / "a.log").write_text("0123456789abcde")
-    assert to(s3, prefix="large/").upload(diag, soon()) == "uploaded"
+    assert to(s3, prefix="large/").upload(Folder.at(diag), soon()) == "uploaded"
     assert text_of(s3, "large/a.log.gz") == "56789abcde"
 
 
 def test_when_the_time_is_over_the_rest_is_left(s3: Any, diag: Path) -> None:
     (diag / "a.log").write_text("a\n")
-    assert to(s3, prefix="late/").upload(diag, soon(0)) == "failed"
+    assert to(s3, prefix="late/").upload(Folder.at(diag), soon(0)) == "failed"
     assert keys(s3, "late/") == []
 
 
@@ -134,7 +135,7 @@ def test_what_s3_refuses_is_counted_and_named(
 ) -> None:
     for name in ("a.log", "b.log"):
         (diag / name).write_text("x\n")
-    assert to(Refuses(*refused)).upload(diag, soon()) == upload
+    assert to(Refuses(*refused)).upload(Folder.at(diag), soon()) == upload
     assert "s3:PutObject" in caplog.text
     assert "a.log" in caplog.text
 

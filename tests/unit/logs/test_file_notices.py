@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.held import Folder
 from agent.logs.file_notices import FileNotices
 from agent.logs.source import MAX_FILES
 from tests.fakes_shipper import RUNNER, Bench, say, soon
@@ -89,7 +90,9 @@ def test_a_page_that_is_deleted_right_after_it_was_written_is_sent(
 ) -> None:
     (shipper,) = woken.shippers
     pages = tmp_path / "_diag" / "pages"
-    shipper.follow_directory(pages, "*.log", RUNNER, prefix=lambda path: f"[{path.name}] ")
+    shipper.follow_directory(
+        Folder.at(pages), "*.log", RUNNER, prefix=lambda path: f"[{path.name}] "
+    )
     pages.mkdir(parents=True)
     say(pages / "0.log", "before\n")
     woken.client.wait_for(RUNNER, 1)
@@ -114,7 +117,7 @@ def test_a_path_that_appears_while_it_is_looked_for_is_not_missed(
         pages = tmp_path / str(number) / "_diag" / "pages"
         making = threading.Thread(target=pages.mkdir, kwargs={"parents": True})
         making.start()
-        shipper.follow_directory(pages, "*.log", RUNNER, prefix=lambda _: "")
+        shipper.follow_directory(Folder.at(pages), "*.log", RUNNER, prefix=lambda _: "")
         making.join()
         say(pages / "1.log", f"{number}\n")
         assert woken.client.wait_for(RUNNER, number + 1)[-1] == str(number)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.held import Folder
 from agent.logs.shipper import Flushed, Shipper
 from agent.redact import Redactor
 from tests.fakes_logs import THROTTLED, FakeLogs
@@ -81,7 +82,9 @@ def test_a_file_that_is_followed_already_is_not_sent_twice(bench: Bench) -> None
 def test_files_that_appear_later_in_a_directory_are_sent_behind_their_prefix(bench: Bench) -> None:
     shipper = bench.shipper()
     diag = bench.file.parent / "_diag"
-    shipper.follow_directory(diag, "*.log", RUNNER, prefix=lambda path: f"[_diag/{path.name}] ")
+    shipper.follow_directory(
+        Folder.at(diag), "*.log", RUNNER, prefix=lambda path: f"[_diag/{path.name}] "
+    )
     assert shipper.flush(soon(), final=False).complete
     diag.mkdir()
     say(diag / "Worker_1.log", "two\n")
@@ -99,7 +102,7 @@ def test_a_directory_that_is_a_symlink_is_not_read(bench: Bench) -> None:
     link = bench.file.parent / "_diag"
     link.symlink_to(elsewhere)
     shipper = bench.shipper()
-    shipper.follow_directory(link, "*.log", RUNNER, prefix=str)
+    shipper.follow_directory(Folder.at(link), "*.log", RUNNER, prefix=str)
     assert shipper.flush(soon(), final=True).sent_lines == {RUNNER: 0}
 
 
@@ -109,7 +112,7 @@ def test_only_so_many_files_of_a_directory_are_followed(
     for number in range(300):
         say(bench.file.parent / f"{number:03d}.log", "x\n")
     shipper = bench.shipper()
-    shipper.follow_directory(bench.file.parent, "*.log", RUNNER, prefix=lambda _: "")
+    shipper.follow_directory(Folder.at(bench.file.parent), "*.log", RUNNER, prefix=lambda _: "")
     with caplog.at_level(logging.WARNING):
         assert shipper.flush(soon(), final=True).sent_lines == {RUNNER: 256}
     assert [message.split()[0] for message in caplog.messages] == ["logs.too_many_files"]
@@ -145,7 +148,7 @@ def test_without_a_client_or_a_group_shipping_is_off_and_complete(
     before = shipper_threads()
     shipper = Shipper(client, group, clock=CLOCK, redactor=Redactor(), on_shipped=lambda *_: None)
     shipper.follow(tmp_path / "a", AGENT)
-    shipper.follow_directory(tmp_path, "*", AGENT, prefix=str)
+    shipper.follow_directory(Folder.at(tmp_path), "*", AGENT, prefix=str)
     shipper.move(tmp_path / "a", RUNNER)
     shipper.start()
     assert shipper.flush(soon(), final=True) == Flushed(complete=True)
