@@ -12,9 +12,11 @@ from agent.logs.batch import (
     MAX_BATCH_BYTES,
     MAX_BATCH_EVENTS,
     MAX_PLAIN_CHARACTERS,
+    NO_METRIC,
     Event,
     Timestamps,
     events,
+    may_be_a_metric,
     name_a_moment,
     next_batch,
     plain_events,
@@ -171,6 +173,7 @@ class Backlog:
         if (
             secret
             or any(continued)
+            or (source.own and may_be_a_metric(texts))
             or self._job_masks.in_text(whole)
             or max(map(len, texts)) > MAX_PLAIN_CHARACTERS - len(source.prefix)
         ):
@@ -188,5 +191,7 @@ class Backlog:
         now = self._clock.utc()
         for line in lines:
             text = source.prefix + self._job_masks.mask(self._redactor.mask(line.text))
+            if source.own and may_be_a_metric((text,)):
+                text = NO_METRIC + text
             moment = self._timestamps.of(line.text, now)
             yield from events(moment, text, source.path, line.end_offset, continues=line.continues)

@@ -18,6 +18,8 @@ EVENT_OVERHEAD_BYTES = 26
 MAX_MESSAGE_BYTES = 256 * 1024 - EVENT_OVERHEAD_BYTES
 
 CONTINUED = "[continued] "
+NO_METRIC = "[not a metric] "
+"""CloudWatch makes metrics of an event that is a JSON object of a certain form; only the agent's own may be."""
 MAX_PLAIN_CHARACTERS = (MAX_MESSAGE_BYTES - len(CONTINUED)) // 4
 """A character takes at most four bytes, so a line of so many needs no counting."""
 
@@ -56,6 +58,11 @@ def events(
         size = len(message.encode()) + EVENT_OVERHEAD_BYTES
         offset = end_offset if number == len(pieces) else None
         yield Event(timestamp_ms, message, size, path, offset)
+
+
+def may_be_a_metric(texts: Iterable[str]) -> bool:
+    """Whether any of the lines could be a JSON object."""
+    return any(text.lstrip().startswith("{") for text in texts)
 
 
 def next_batch(pending: Iterable[Event]) -> tuple[Event, ...]:

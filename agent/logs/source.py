@@ -26,7 +26,7 @@ class Source:
     tail: Tail
     prefix: str
     own: bool = False
-    """A file of the agent's, which no job can touch: secrets are taken out of the file too."""
+    """A file of the agent's with the runner's words, which no job can touch: secrets are taken out of the file too."""
 
     @property
     def path(self) -> Path:

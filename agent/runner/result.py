@@ -49,8 +49,12 @@ class Conversation:
 
     @property
     def job_result(self) -> JobResult | None:
-        """None until the job's end was told. `_diag` wins: its GUID is harder to forge than a name of somebody's choice."""
-        return self.diag_result or self.terminal_result
+        """None until the job's end was told. What is not a success wins.
+
+        A job may write into `_diag`, and its author chooses the name that the terminal shows; neither can take back the
+        listener's own words.
+        """
+        return _worse(self.diag_result, self.terminal_result)
 
     @property
     def restart_loop(self) -> bool:
@@ -65,11 +69,11 @@ class Conversation:
             case says.JobStarted(name) if self.job_name is None:
                 return replace(self, job_name=name)
             case says.JobFinished(name, result) if self._is_announced(name):
-                return replace(self, terminal_result=result)
+                return replace(self, terminal_result=_worse(self.terminal_result, result))
             case says.JobReceived(job) if self.job_id is None:
                 return replace(self, job_id=job)
             case says.JobFinishedDiag(job, result) if job == self.job_id:
-                return replace(self, diag_result=result)
+                return replace(self, diag_result=_worse(self.diag_result, result))
             case _:
                 return self
 
@@ -106,6 +110,10 @@ class Conversation:
                 return replace(self, error=text)
             case _:
                 return self
+
+
+def _worse(one: JobResult | None, other: JobResult | None) -> JobResult | None:
+    return other or one if one in (None, JobResult.SUCCEEDED) else one
 
 
 _OF_THE_JOB = (says.JobStarted, says.JobFinished, says.JobReceived, says.JobFinishedDiag)
