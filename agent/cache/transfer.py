@@ -95,10 +95,13 @@ class Transfer:
         answer = self._client.get_object(**self._where, Range=f"bytes={start}-{stop - 1}", **same)
         body = answer["Body"]
         try:
-            chunks = []
+            chunks, size = [], 0
             for chunk in body.iter_chunks(CHUNK_BYTES):
+                size += len(chunk)
                 if self._left.is_set():
                     break
+                if size > stop - start:
+                    raise OSError("more came than the range that was asked for")
                 chunks.append(chunk)
         finally:
             body.close()

@@ -202,7 +202,7 @@ def from_line(line: bytes) -> Fact | None:
         entry = json.loads(line)
         kind = KINDS[entry.pop("fact")]
         return kind(**_checked(kind, entry))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

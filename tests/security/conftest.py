@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.stages.conftest import machine, make_machine
+
+__all__ = ["machine", "make_machine", "open_dir"]
+
 
 @pytest.fixture
 def open_dir() -> Iterator[Path]:
