@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
-from ahocorasick_rs import AhoCorasick
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 MASK = "***"
 SHORTEST = 6
@@ -16,8 +16,14 @@ SHORTEST = 6
 class Redactor:
     """Knows secrets and takes them out of text. Safe to use from several threads."""
 
-    def __init__(self) -> None:
-        """Knows no secret yet."""
+    def __init__(self, *, overlapping: bool = True) -> None:
+        """Knows no secret yet.
+
+        Args:
+            overlapping: of secrets that overlap in a text, all are masked. Where somebody else chooses both the secrets and the text
+                it must be off: a thousand secrets may end at each character of it. Then it is the first of them, the longest of those.
+        """
+        self._overlapping = overlapping
         self._lock = threading.Lock()
         self._forms: frozenset[str] = frozenset()
         self._found_by: AhoCorasick | None = None
@@ -35,10 +41,22 @@ class Redactor:
             if new <= self._forms:
                 return
             self._forms |= new
-            self._found_by = AhoCorasick(sorted(self._forms), store_patterns=False)
+            self._found_by = self._finder()
             self.longest_bytes = max(
                 len(form.encode("utf-8", "surrogatepass")) for form in self._forms
             )
+
+    def _finder(self) -> AhoCorasick:
+        forms = sorted(self._forms)
+        if self._overlapping:
+            return AhoCorasick(forms, store_patterns=False)
+        return AhoCorasick(
+            forms,
+            matchkind=MatchKind.LeftmostLongest,
+            store_patterns=False,
+            # The fastest takes a kilobyte for each character of every secret.
+            implementation=Implementation.ContiguousNFA,
+        )
 
     def mask(self, text: str) -> str:
         """The text with every known secret replaced by `***`; overlapping ones by one `***`."""
@@ -60,7 +78,7 @@ class Redactor:
         finder = self._found_by
         if finder is None:
             return []
-        found = _matches(finder, text)
+        found = _matches(finder, text, overlapping=self._overlapping)
         return _union((start, stop) for _, start, stop in found) if found else []
 
 
@@ -78,13 +96,13 @@ def _forms(secret: str) -> set[str]:
     return forms
 
 
-def _matches(finder: AhoCorasick, text: str) -> list[tuple[int, int, int]]:
+def _matches(finder: AhoCorasick, text: str, *, overlapping: bool) -> list[tuple[int, int, int]]:
     """The finder wants UTF-8; lone surrogates, which UTF-8 cannot say, are in no secret."""
     try:
-        return finder.find_matches_as_indexes(text, overlapping=True)
+        return finder.find_matches_as_indexes(text, overlapping=overlapping)
     except UnicodeEncodeError:
         plain = text.encode("utf-8", "replace").decode()  # one `?` for each, so places stay
-        return finder.find_matches_as_indexes(plain, overlapping=True)
+        return finder.find_matches_as_indexes(plain, overlapping=overlapping)
 
 
 def _union(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -8,6 +8,8 @@ COMMAND = "::add-mask::"
 MAX_VALUES = 1000
 """More are not learned: a job may write what it likes."""
 MAX_CHARACTERS = 16 * 1024
+MAX_CHARACTERS_IN_ALL = 256 * 1024
+"""Every new value is sought beside all others from then on, which takes time to prepare."""
 _VALUE = re.compile(rf"{COMMAND}(.+)")
 _ESCAPES = (("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
 """As the runner's own reader of workflow commands takes them back, in this order."""
@@ -18,20 +20,31 @@ class JobMasks:
 
     def __init__(self) -> None:
         """Knows none yet."""
-        self._redactor = Redactor()
+        self._redactor = Redactor(overlapping=False)
         self._values: set[str] = set()
+        self._characters = 0
 
     def learn(self, text: str) -> None:
         """Takes the values of every command in the text; they are masked in the commands too."""
         if COMMAND not in text:
             return
+        new: list[str] = []
         for found in _VALUE.finditer(text):
             value = found[1].strip()
             for escaped, plain in _ESCAPES:
                 value = value.replace(escaped, plain)
-            if len(value) <= MAX_CHARACTERS and len(self._values) < MAX_VALUES:
+            if value not in self._values and self._has_room(value):
                 self._values.add(value)
-                self._redactor.add(found[1].strip(), value)
+                self._characters += len(value)
+                new += [found[1].strip(), value]
+        self._redactor.add(*new)
+
+    def _has_room(self, value: str) -> bool:
+        return (
+            len(value) <= MAX_CHARACTERS
+            and len(self._values) < MAX_VALUES
+            and self._characters + len(value) <= MAX_CHARACTERS_IN_ALL
+        )
 
     def mask(self, text: str) -> str:
         """The text with every value replaced by `***`."""

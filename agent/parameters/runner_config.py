@@ -49,7 +49,11 @@ def _label(value: str) -> str:
 
 def _timestamp(value: object) -> object:
     if isinstance(value, str):
-        return datetime.fromisoformat(value.strip())
+        try:
+            return datetime.fromisoformat(value.strip())
+        except ValueError:
+            # Python's own words quote the value.
+            raise ValueError("must be a moment as in RFC 3339") from None
     return value
 
 
