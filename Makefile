@@ -103,3 +103,15 @@ boot-artefact: $(INSTALLED) ## boot a machine in namespaces with the artefact th
 .PHONY: security-mutants
 security-mutants: $(INSTALLED) ## takes one defence of docs/security.md out at a time and expects its tests to fail; ROW=2
 	$(BIN)/python -m tests.security.mutants $(if $(ROW),--row $(ROW))
+.PHONY: audit fuzz
+
+audit: ## known flaws of every dependency, by PyPI's database (needs the network)
+	$(PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements/run.txt -r requirements/dev.txt
+
+fuzz: ## atheris on everything that comes from outside, SECONDS=20 a target, or TARGET=tar alone; finds stay in tests/security/corpus
+	$(PYTHON) -m venv --clear .venv-fuzz
+	.venv-fuzz/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	set -e; for target in $(or $(TARGET),$(notdir $(wildcard tests/security/corpus/*))); do \
+	  timeout 600 .venv-fuzz/bin/python -m tests.security.fuzz $$target -max_total_time=$(or $(SECONDS),20); done
