@@ -103,6 +103,7 @@ boot-artefact: $(INSTALLED) ## boot a machine in namespaces with the artefact th
 .PHONY: security-mutants
 security-mutants: $(INSTALLED) ## takes one defence of docs/security.md out at a time and expects its tests to fail; ROW=2
 	$(BIN)/python -m tests.security.mutants $(if $(ROW),--row $(ROW))
+
 .PHONY: audit fuzz
 
 audit: ## known flaws of every dependency, by PyPI's database (needs the network)
