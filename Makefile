@@ -93,9 +93,9 @@ artefact-check: $(INSTALLED) ## builds the artefacts twice, installs one and tak
 
 .PHONY: boot-tools boot-artefact
 
-boot-tools: ## Debian's packages that the tests of boot and image want; needs root
+boot-tools: ## Debian's packages that the tests of boot, image and firewall want; needs root
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends cloud-init systemd-container packer
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends cloud-init systemd-container packer nftables iproute2
 
 boot-artefact: $(INSTALLED) ## boot a machine in namespaces with the artefact that make artefact built; needs root
 	BOOT_ARTEFACT=$$(ls $(CURDIR)/dist/runs-fleet-agent-*-x64.pex) $(BIN)/python -m pytest -o timeout=400 -k built_artefact tests/deployments/boot
