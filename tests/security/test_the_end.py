@@ -17,7 +17,7 @@ from agent.localcloud.runner.scenario import Job, Scenario, Step
 from agent.outcome import Reason
 from agent.runner.commands import environment
 from agent.runner.files import registered, secrets_on_disk
-from agent.runner.process import kill_inside
+from agent.runner.process import cgroup_of, kill_inside
 from agent.runner.start import start
 from agent.runner.user import runner_user
 
@@ -73,7 +73,10 @@ def play_out(script: Script, workdir: Path) -> list[dict[str, Any]]:
 def no_survivor(open_dir: Path) -> Iterator[None]:
     """Where the agent failed, nothing of the job stays on the machine of whoever runs the tests."""
     yield
-    kill_inside(open_dir / "actions-runner", uid=NOBODY, clock=SystemClock())
+    runner = open_dir / "actions-runner"
+    kill_inside(runner, uid=NOBODY, clock=SystemClock())
+    if (cgroup := cgroup_of(runner)) is not None:
+        cgroup.kill()
 
 
 def as_nobody(title: str, step: str, reason: Reason, **settings: str) -> Script:
