@@ -115,4 +115,4 @@ fuzz: ## atheris on everything that comes from outside, SECONDS=20 a target, or 
 	$(PYTHON) -m venv --clear .venv-fuzz
 	.venv-fuzz/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	set -e; for target in $(or $(TARGET),$(notdir $(wildcard tests/security/corpus/*))); do \
-	  timeout 600 .venv-fuzz/bin/python -m tests.security.fuzz $$target -max_total_time=$(or $(SECONDS),20); done
+	  timeout 600 .venv-fuzz/bin/python -m tests.security.fuzzing $$target -max_total_time=$(or $(SECONDS),20); done

@@ -1,15 +1,13 @@
 """What comes from outside, as functions of bytes: each takes anything, and raises only the errors that say what is wrong.
 
-`test_fuzz.py` plays the corpus and what hypothesis makes of it; `python -m tests.security.fuzz TARGET` lets atheris look for more.
+`test_fuzz.py` plays the corpus and what hypothesis makes of it; `python -m tests.security.fuzzing TARGET` lets atheris look for more.
 """
 
 import gzip
 import os
-import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -201,23 +199,3 @@ def one_line(exc: AgentError) -> None:
     assert "\n" not in text
     assert CANARY not in text
     assert len(text) < 5000
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Fuzzes one target with atheris; other arguments are libFuzzer's. What it finds is kept beside the corpus."""
-    atheris = import_module("atheris")  # in its own virtual environment: see `make fuzz`
-    name, *options = arguments
-    own = CORPUS / name
-    own.mkdir(exist_ok=True)
-    atheris.instrument_all()
-    atheris.Setup(
-        [name, str(own), f"-artifact_prefix={own}/crash-", "-max_len=8192", *options],
-        TARGETS[name],
-    )
-    sys.stdout.write(f"{name}\n")
-    atheris.Fuzz()
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

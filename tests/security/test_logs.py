@@ -85,8 +85,10 @@ def keeps_swapping(folder: Path, other: Path) -> Iterator[None]:
             link.symlink_to(other)
             folder.rename(aside)
             link.rename(folder)
+            over.wait(0.0005)
             folder.unlink()
             aside.rename(folder)
+            over.wait(0.0005)
 
     thread = threading.Thread(target=swap)
     thread.start()
