@@ -1,8 +1,9 @@
-"""`python -m tests.security.fuzzing TARGET [libFuzzer's options]`: atheris looks for inputs; what it finds stays beside the corpus."""
+"""`python -m tests.security.fuzzing TARGET [libFuzzer's options]`: atheris looks for inputs; what breaks something stays in the corpus."""
 
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -11,7 +12,16 @@ def main(arguments: Sequence[str]) -> int:
     with atheris.instrument_imports(include=["agent"]):
         fuzz = import_module("tests.security.fuzz")
     corpus = fuzz.CORPUS / name
-    given = [name, str(corpus), f"-artifact_prefix={corpus}/crash-", "-max_len=8192", *options]
+    found = Path(".fuzz") / name
+    found.mkdir(parents=True, exist_ok=True)
+    given = [
+        name,
+        str(found),
+        str(corpus),
+        f"-artifact_prefix={corpus}/crash-",
+        "-max_len=8192",
+        *options,
+    ]
     atheris.Setup(given, fuzz.TARGETS[name])
     atheris.Fuzz()
     return 0
