@@ -32,7 +32,9 @@ def reachable(url: str) -> str:
         )
     port = parts.port or PORTS[parts.scheme]
     try:
-        with socket.create_connection((parts.hostname, port), CONNECT_SECONDS) as connection:
+        with socket.create_connection(
+            (parts.hostname, port), timeout=CONNECT_SECONDS
+        ) as connection:
             address = ipaddress.ip_address(connection.getpeername()[0])
     except OSError as exc:
         raise SettingsError(
