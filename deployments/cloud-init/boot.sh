@@ -143,6 +143,12 @@ install_icu() {
   fi
 }
 
+# For a live test: what is missing stands on the console, and the agent starts whatever that is.
+ask_doctor() {
+  step 'asking runs-fleet-agent doctor'
+  timeout 60 "$AGENT" doctor 2>&1 | tee /dev/console || true
+}
+
 installed() {
   [[ -x $AGENT ]] && [[ -n $baked || "$(cat "$INSTALLED" 2>/dev/null)" == "$artefact_sha256" ]]
 }
@@ -161,6 +167,7 @@ start() {
     install_icu
     install_agent
   fi
+  [[ ${RUNS_FLEET_DOCTOR_AT_BOOT:-} != true ]] || ask_doctor
   step 'starting the agent'
   systemctl daemon-reload
   systemctl start --no-block runs-fleet-agent

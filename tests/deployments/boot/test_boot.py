@@ -94,11 +94,15 @@ def test_a_baked_image_has_the_runner_and_the_database_and_serves_a_job(world: W
     world.settings["RUNS_FLEET_RUNNER_USER"] = "runner"
     world.settings["RUNS_FLEET_RUNNER_VERSION"] = archive.version
     world.settings["RUNS_FLEET_RUNNER_SHA256"] = archive.sha256
+    world.settings["RUNS_FLEET_DOCTOR_AT_BOOT"] = "true"
     world.cloud.write_config()
     machine = world.boot(cloud_init=True, baked=True, image=f'{provision} --root "$1"')
     machine.wait_until(world.ended, 110)
     assert [m["status"] for m in world.messages()] == ["started", "success"]
     assert any("runner.on_disk" in line for line in world.said())
+    assert "ec2:TerminateInstances" in machine.console, (
+        "doctor was asked, and the console has its words"
+    )
 
 
 def test_the_dead_man_of_an_image_takes_its_time_from_the_user_data(world: World) -> None:
