@@ -104,7 +104,15 @@ boot-artefact: $(INSTALLED) ## boot a machine in namespaces with the artefact th
 security-mutants: $(INSTALLED) ## takes one defence of docs/security.md out at a time and expects its tests to fail; ROW=2
 	$(BIN)/python -m tests.security.mutants $(if $(ROW),--row $(ROW))
 
-.PHONY: audit fuzz
+.PHONY: audit fuzz lock-audit clean-audit
+lock: lock-audit
+lock-audit: $(INSTALLED)
+	$(COMPILE) --upgrade requirements/audit.in -o requirements/audit.txt
+	$(COMPILE) --upgrade requirements/fuzz.in -o requirements/fuzz.txt
+
+clean: clean-audit
+clean-audit:
+	rm -rf .venv-audit .venv-fuzz .fuzz
 
 audit: ## known flaws of every dependency, by PyPI's database (needs the network)
 	$(PYTHON) -m venv --clear .venv-audit

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.security.mutants.mutant import ROOT, Mutant, mutants
 
-LEFT_OUT = (".git", ".venv", "*_cache", ".hypothesis", "__pycache__", "node_modules", ".terraform")
+LEFT_OUT = (".git", ".venv*", ".checkov", "*_cache", ".hypothesis", "__pycache__", "node_modules", ".terraform", ".archives", "dist")  # fmt: skip
 SECONDS = 600
 GREEN, RED = 0, 1
 """pytest's exit statuses: all passed; some failed (https://docs.pytest.org/en/stable/reference/exit-codes.html)."""
