@@ -61,8 +61,13 @@ def events(
 
 
 def may_be_a_metric(texts: Iterable[str]) -> bool:
-    """Whether any of the lines could be a JSON object."""
-    return any(text.lstrip().startswith("{") for text in texts)
+    """Whether any of the lines could be a JSON object with the key `_aws`, which JSON may also write by its characters' numbers.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    return any(
+        text.lstrip().startswith("{") and ("_aws" in text or "\\u" in text) for text in texts
+    )
 
 
 def next_batch(pending: Iterable[Event]) -> tuple[Event, ...]:
