@@ -10,7 +10,7 @@ import hmac
 import secrets
 import sqlite3
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from importlib.metadata import version
@@ -23,7 +23,9 @@ from flows.api.left_out import leave_out
 
 PREFECT = "3.8.8"
 """The release that this was made for; any other is served the stock way."""
+READ_SECONDS = 1.0
 WRITE_DOWN_SECONDS = 1.0
+LOOK_SECONDS = 0.005
 ROUTERS = ("flows", "flow_runs", "artifacts", "admin", "events")
 ROUTES = {
     "flows": {("POST", "/"), ("GET", "/{id:uuid}")},
@@ -119,6 +121,8 @@ def _lifespan(*, migrate: bool) -> Callable[[Any], Any]:
         services = [TaskRunRecorder(), EventPersister()]  # type: ignore[no-untyped-call]
         running = [asyncio.create_task(service.start()) for service in services]
         yield
+        with suppress(TimeoutError):
+            await asyncio.wait_for(_all_read(services), READ_SECONDS)
         for service in services:
             with suppress(AssertionError):  # it had not begun yet
                 await service.stop()
@@ -126,6 +130,16 @@ def _lifespan(*, migrate: bool) -> Callable[[Any], Any]:
         await asyncio.wait(running, timeout=WRITE_DOWN_SECONDS)
 
     return lifespan
+
+
+async def _all_read(services: Sequence[Any]) -> None:
+    """Until each has read what came in: what is unread when it is stopped, it drops."""
+    while any(
+        service.consumer.subscription._queue.qsize()
+        for service in services
+        if service.consumer_task is not None
+    ):
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _only_for(auth_string: str, app: App) -> App:

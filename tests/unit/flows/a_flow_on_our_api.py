@@ -10,11 +10,15 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from flows.api import left_out, slim
 from flows.api.own import OwnApi
 from flows.prefect_environment import settle
+
+LAST_WORDS = 100
 
 
 def status(url: str) -> int:
@@ -36,6 +40,25 @@ def routes_missing() -> list[str]:
     }
     wanted = {(name, *route) for name, routes in slim.ROUTES.items() for route in routes}
     return sorted(map(str, wanted - kept))
+
+
+async def tell_until_the_end() -> None:
+    """Events that come in while the app is told to end."""
+    from prefect.server.events import messaging
+    from prefect.server.events.schemas.events import Event, Resource
+
+    async with slim._lifespan(migrate=False)(None):
+        await asyncio.sleep(0.1)  # the services have no other way to say that they listen
+        async with messaging.create_event_publisher() as publisher:
+            for number in range(LAST_WORDS):
+                await publisher.publish_event(
+                    Event(
+                        id=uuid4(),
+                        occurred=datetime.now(UTC),
+                        event="last-word",
+                        resource=Resource({"prefect.resource.id": f"agent.{number}"}),
+                    ).receive()
+                )
 
 
 def main(home: Path) -> None:
@@ -70,17 +93,19 @@ def main(home: Path) -> None:
     began = time.monotonic()
     own.stop()
     seconds = time.monotonic() - began
+    asyncio.run(tell_until_the_end())
     with closing(sqlite3.connect(home / "prefect" / "prefect.db")) as database:
         flows = database.execute("SELECT name, state_type, state_name FROM flow_run").fetchall()
         tasks = database.execute("SELECT name, state_type, run_count FROM task_run").fetchall()
-        events = database.execute("SELECT count(*) FROM events").fetchone()[0]
+        last_words = database.execute("SELECT count(*) FROM events WHERE event = 'last-word'")
+        kept = last_words.fetchone()[0]
     said = {
         "up": up,
         "alive": own.alive(),
         "stop_seconds": seconds,
         "stranger": asked,
         "routes_missing": routes_missing(),
-        "events": events,
+        "last_words": [kept, LAST_WORDS],
         "flows": flows,
         "tasks": [(name.split("-")[0], *rest) for name, *rest in tasks],
         "left_out": [name for name in left_out.LEFT_OUT if name in sys.modules],

@@ -96,7 +96,11 @@ def test_our_api_in_a_thread_records_flow_and_task_runs(said: dict[str, Any]) ->
     assert said["up"]
     assert said["flows"] == [["a name of its own", "FAILED", "Failed"]]
     assert sorted(said["tasks"]) == [["fails", "FAILED", 2], ["works", "COMPLETED", 1]]
-    assert said["events"] > 0
+
+
+def test_our_api_writes_down_what_it_was_told_just_before_its_end(said: dict[str, Any]) -> None:
+    kept, told = said["last_words"]
+    assert kept == told
 
 
 def test_our_api_answers_nobody_but_the_flow(said: dict[str, Any]) -> None:
