@@ -91,11 +91,11 @@ artefact: $(INSTALLED) ## dist/: one self-contained file per architecture, its S
 artefact-check: $(INSTALLED) ## builds the artefacts twice, installs one and takes it through a whole run
 	$(BIN)/python -m pytest -m artefact -n 0 tests/deployments/artefact
 
-.PHONY: boot-tools boot-artefact
+.PHONY: tools boot-artefact
 
-boot-tools: ## Debian's packages that the tests of boot, image and firewall want; needs root
+tools: ## Debian's packages that the tests of boot, image, firewall and pages want; needs root
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends cloud-init systemd-container packer nftables iproute2
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends cloud-init systemd-container packer nftables iproute2 chromium graphviz fonts-dejavu-core
 
 boot-artefact: $(INSTALLED) ## boot a machine in namespaces with the artefact that make artefact built; needs root
 	BOOT_ARTEFACT=$$(ls $(CURDIR)/dist/runs-fleet-agent-*-x64.pex) $(BIN)/python -m pytest -o timeout=400 -k built_artefact tests/deployments/boot
