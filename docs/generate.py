@@ -9,6 +9,7 @@ from agent.demo.scenarios import scenarios
 from agent.outcome import EXPLAINED
 from agent.settings import Settings
 from agent.stages.metrics import METRICS
+from deployments.cloudwatch.alarms import ALARMS
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -60,6 +61,17 @@ def metrics_table() -> str:
     return "\n".join(rows)
 
 
+def alarms_table() -> str:
+    """One row an alarm."""
+    rows = ["| alarm | rings | why, and what to do |", "|---|---|---|"]
+    for alarm in ALARMS:
+        hours = f"{alarm.periods} hours in a row" if alarm.periods > 1 else "an hour"
+        over = f"{alarm.statistic} of `{alarm.metric}` over {alarm.above:g} in {hours}"
+        rings = f"a run ended as `{alarm.reason}`" if alarm.reason else over
+        rows.append(f"| `{alarm.name}` | {rings} | {alarm.why} |")
+    return "\n".join(rows)
+
+
 def with_tables(text: str) -> str:
     """The text with each generated part made anew."""
     tables = {
@@ -67,6 +79,7 @@ def with_tables(text: str) -> str:
         "outcomes": outcomes_table(),
         "scenarios": scenarios_table(),
         "metrics": metrics_table(),
+        "alarms": alarms_table(),
     }
     for name, table in tables.items():
         begin, end = f"<!-- {name}: written by make docs -->", f"<!-- end of {name} -->"
