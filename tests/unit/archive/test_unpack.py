@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import gzip
 import hashlib
 import io
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from agent.archive.limits import Limits
@@ -233,6 +234,16 @@ NAMES = st.lists(
 ).map("/".join)
 
 
+def leads_nowhere(path: Path) -> bool:
+    """A circle of links; what `resolve` makes of one, such as of `a -> a//a`, is no place that anybody can open."""
+    try:
+        path.stat()
+    except OSError as exc:
+        return exc.errno == errno.ELOOP
+    return False
+
+
+@example([("a", "2", "a//a")])
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.tuples(NAMES, st.sampled_from(["0", "1", "2", "5", "3", "6"]), NAMES), max_size=8)
@@ -252,4 +263,5 @@ def test_nothing_ever_ends_up_outside_the_tree(
     outside = [p for p in base.rglob("*") if not p.is_relative_to(tree) and p != tree.parent]
     assert outside == []
     for path in tree.rglob("*"):
-        assert Path(os.path.realpath(path)).is_relative_to(os.path.realpath(tree))
+        real = os.path.realpath(path)
+        assert leads_nowhere(path) or Path(real).is_relative_to(os.path.realpath(tree))

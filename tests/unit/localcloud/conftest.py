@@ -32,8 +32,9 @@ def plain_archive(tmp_path_factory: pytest.TempPathFactory) -> PlainArchive:
 def make_client() -> Any:
     """Clients such as the agent's, but without retries, so that each fault shows."""
 
+    session = boto3.session.Session("AGENT", "secret", region_name="eu-central-1")
+
     def make(url: str, service: str, *, read_timeout: float = 10, attempts: int = 1) -> Any:
-        session = boto3.session.Session("AGENT", "secret", region_name="eu-central-1")
         config = Config(
             retries={"total_max_attempts": attempts, "mode": "standard"},
             read_timeout=read_timeout,
