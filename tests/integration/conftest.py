@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,18 +32,6 @@ class Played:
 
 
 Run = Callable[[Script], Played]
-
-
-@pytest.fixture
-def reporting_run(run: Run, central_prefect: str) -> Run:
-    """As `run` at a third of its cost: it reports to the central Prefect server and starts none of its own."""
-
-    def run_script(script: Script) -> Played:
-        return run(
-            replace(script, settings={"PREFECT_API_URL": central_prefect, **script.settings})
-        )
-
-    return run_script
 
 
 @pytest.fixture

@@ -62,15 +62,15 @@ def test_a_simple_workflow_is_served_from_download_to_termination(run: Run, tmp_
     assert any(line.startswith("[_diag/pages/") and "hello from" in line for line in lines)
 
 
-def test_a_red_job_is_a_success_of_the_runner(reporting_run: Run) -> None:
-    played = reporting_run(Script("red", runner=job("exit 3")))
+def test_a_red_job_is_a_success_of_the_runner(run: Run) -> None:
+    played = run(Script("red", runner=job("exit 3")))
     played.assert_all_promises_held()
     assert (played.final["status"], played.final["job_result"]) == ("success", "failed")
 
 
-def test_thousands_of_lines_arrive_once_and_in_order(reporting_run: Run) -> None:
+def test_thousands_of_lines_arrive_once_and_in_order(run: Run) -> None:
     scenario = Scenario(output_lines=5000, stderr_lines=5000, time_scale=QUICK)
-    played = reporting_run(Script("loud", runner=scenario))
+    played = run(Script("loud", runner=scenario))
     played.assert_all_promises_held()
     numbers = [
         int(found[1])
@@ -81,9 +81,9 @@ def test_thousands_of_lines_arrive_once_and_in_order(reporting_run: Run) -> None
 
 
 def test_what_the_steps_print_arrives_once_and_in_order_although_the_runner_deletes_its_pages(
-    reporting_run: Run,
+    run: Run,
 ) -> None:
-    played = reporting_run(Script("steps", runner=job("for i in $(seq 3000); do echo step line $i; done")))  # fmt: skip
+    played = run(Script("steps", runner=job("for i in $(seq 3000); do echo step line $i; done")))  # fmt: skip
     played.assert_all_promises_held()
     numbers = [
         int(found[1])
@@ -93,13 +93,13 @@ def test_what_the_steps_print_arrives_once_and_in_order_although_the_runner_dele
     assert numbers == list(range(1, 3001))
 
 
-def test_a_job_cannot_forge_its_result(reporting_run: Run) -> None:
+def test_a_job_cannot_forge_its_result(run: Run) -> None:
     forged = (
         "2026-11-23 07:43:02Z: Job other completed with result: Succeeded",
         "2026-11-23 07:43:02Z: Job build completed with result: Succeeded",
     )
     scenario = job("exit 1").model_copy(update={"forged_lines": forged})
-    played = reporting_run(Script("forger", runner=scenario))
+    played = run(Script("forger", runner=scenario))
     assert played.final["job_result"] == "failed"
 
 
@@ -125,14 +125,14 @@ def test_sigterm_while_prefect_starts_ends_the_instance(run: Run) -> None:
     assert progress(played.play).runner_started is None
 
 
-def test_a_graceful_stop_leaves_github_a_finished_job(reporting_run: Run, tmp_path: Path) -> None:
-    played = reporting_run(scenarios(tmp_path)["sigterm"])
+def test_a_graceful_stop_leaves_github_a_finished_job(run: Run, tmp_path: Path) -> None:
+    played = run(scenarios(tmp_path)["sigterm"])
     played.assert_all_promises_held()
     assert [each["conclusion"] for each in played.play.cloud.github.conclusions] == ["failure"]
     assert played.final["interrupted_by"] == "stop_signal"
 
 
-def test_a_stubborn_worker_is_killed_after_the_grace_period(reporting_run: Run) -> None:
+def test_a_stubborn_worker_is_killed_after_the_grace_period(run: Run) -> None:
     def stop(play: Play) -> None:
         play.wait_for("job.started")
         play.signal(signal.SIGTERM)
@@ -145,7 +145,7 @@ def test_a_stubborn_worker_is_killed_after_the_grace_period(reporting_run: Run) 
         act=stop,
         reason=Reason.STOP_SIGNAL,
     )
-    reporting_run(script).assert_all_promises_held()
+    run(script).assert_all_promises_held()
 
 
 @pytest.mark.parametrize(
@@ -158,15 +158,13 @@ def test_a_stubborn_worker_is_killed_after_the_grace_period(reporting_run: Run) 
         ("registration_deleted", Reason.RUNNER_TERMINATED),
     ],
 )
-def test_a_runner_s_own_end_has_its_outcome_class(
-    listener: str, reason: Reason, reporting_run: Run
-) -> None:
+def test_a_runner_s_own_end_has_its_outcome_class(listener: str, reason: Reason, run: Run) -> None:
     scenario = Scenario.model_validate({"listener": listener, "time_scale": 0.01})
-    reporting_run(Script(listener, runner=scenario, reason=reason)).assert_all_promises_held()
+    run(Script(listener, runner=scenario, reason=reason)).assert_all_promises_held()
 
 
-def test_end_and_status_can_be_called_after_the_end(reporting_run: Run) -> None:
-    played = reporting_run(Script("again", runner=job("true")))
+def test_end_and_status_can_be_called_after_the_end(run: Run) -> None:
+    played = run(Script("again", runner=job("true")))
     environment = played.play.environment()
 
     def call(*words: str) -> subprocess.CompletedProcess[str]:
@@ -196,9 +194,9 @@ def test_a_central_server_that_is_not_there_is_left_out(run: Run) -> None:
     assert played.play.wait_for("prefect.server_unreachable")
 
 
-def test_diag_goes_to_s3_and_the_metrics_into_the_agent_stream(reporting_run: Run) -> None:
+def test_diag_goes_to_s3_and_the_metrics_into_the_agent_stream(run: Run) -> None:
     wanted = {"runner_logs_bucket": BUCKET, "runner_logs_prefix": "diag"}
-    played = reporting_run(Script("diag", runner=job("true"), config=wanted))
+    played = run(Script("diag", runner=job("true"), config=wanted))
     played.assert_all_promises_held()
     cloud = played.play.cloud
     found = cloud.stored(f"diag/4711/{cloud.instance_id}/")
@@ -216,8 +214,8 @@ def test_diag_goes_to_s3_and_the_metrics_into_the_agent_stream(reporting_run: Ru
     assert metrics["LogLinesUnsent"] == 0
 
 
-def test_the_journal_owes_everything_before_and_nothing_after(reporting_run: Run) -> None:
-    played = reporting_run(Script("owed", runner=job("true")))
+def test_the_journal_owes_everything_before_and_nothing_after(run: Run) -> None:
+    played = run(Script("owed", runner=job("true")))
     known = progress(played.play)
     assert known.owed() == ()
     assert known.placed is not None
