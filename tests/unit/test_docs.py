@@ -26,14 +26,33 @@ def test_every_command_that_the_readme_names_has_a_help() -> None:
         assert subprocess.run(program, capture_output=True, check=False, cwd=ROOT).returncode == 0
 
 
-def test_every_folder_that_the_readme_names_exists() -> None:
-    table = README.partition("## Where things are")[2].partition("## Working")[0]
-    folders = re.findall(r"`((?:agent|flows|tasks|tests|docs|benchmarks)/[a-z/]*)`", table)
-    assert folders
-    assert all((ROOT / folder).is_dir() for folder in folders)
+def test_the_table_of_folders_names_every_room_and_nothing_that_is_not_there() -> None:
+    table = (ROOT / "docs/architecture.md").read_text().partition("## Where things are")[2]
+    named = set(re.findall(r"^\| `([a-z/]+)/` \|", table, re.MULTILINE))
+    assert all((ROOT / folder).is_dir() for folder in named)
+    rooms = {f"agent/{path.parent.name}" for path in ROOT.glob("agent/*/__init__.py")}
+    assert rooms <= named
 
 
-ERRORS = README.partition("The ten commonest errors")[2].partition("## Where things are")[0]
+def test_every_link_on_a_page_leads_somewhere() -> None:
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")):
+        for target, _, anchor in (link.partition("#") for link in links(page)):
+            aim = (page.parent / target).resolve() if target else page
+            assert aim.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(aim), f"{page.name}: {target}#{anchor}"
+
+
+def links(page: Path) -> list[str]:
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in link]
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+ERRORS = README.partition("The ten commonest errors")[2].partition("## More")[0]
 
 
 def test_every_error_line_that_the_readme_quotes_is_one_that_the_code_says() -> None:
@@ -66,3 +85,7 @@ def test_the_checklist_has_a_row_for_every_item_and_names_only_what_exists() -> 
         assert (ROOT / path).is_file(), path
     names = set(re.findall(r"SCENARIO=([a-z-]+)", text))
     assert names <= set(re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE))
+
+
+def test_the_readme_stays_short() -> None:
+    assert len(README.splitlines()) < 250
