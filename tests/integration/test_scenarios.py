@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.demo.scenarios import scenarios
-from tests.integration.conftest import Run
+from tests.integration.conftest import Played, Run
 
 NAMES = tuple(scenarios(Path("/")))
 
@@ -16,3 +16,11 @@ def test_a_scenario_ends_as_it_says_and_every_promise_holds(
 ) -> None:
     played = run(scenarios(tmp_path)[name])
     played.assert_all_promises_held()
+    if name == "sigterm":
+        stopped_gracefully(played)
+
+
+def stopped_gracefully(played: Played) -> None:
+    """GitHub has a finished job, not one that nobody ended."""
+    assert [each["conclusion"] for each in played.play.cloud.github.conclusions] == ["failure"]
+    assert played.final["interrupted_by"] == "stop_signal"

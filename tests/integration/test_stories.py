@@ -14,13 +14,11 @@ import pytest
 
 from agent.demo.play import Play, Script
 from agent.demo.promises import progress, runner_stream_lines
-from agent.demo.scenarios import scenarios
-from agent.journal.progress import Owed
 from agent.localcloud.cloud import BUCKET
 from agent.localcloud.runner.scenario import Job, Scenario, Step
 from agent.outcome import Reason
 from agent.stages.metrics import METRICS
-from tests.integration.conftest import Run
+from tests.integration.conftest import Played, Run
 
 ROOT = Path(__file__).parents[2]
 QUICK = 0.1
@@ -42,28 +40,97 @@ def kill_the_flow(play: Play) -> None:
 
 
 def test_a_simple_workflow_is_served_from_download_to_termination(run: Run, tmp_path: Path) -> None:
+    """One run, looked at from every side: each other side would cost a run of its own."""
     mark = tmp_path / "hello"
-    played = run(Script("hello", runner=job(f'echo "hello from $RUNNER_NAME" | tee {mark}')))
+    steps = (
+        f'echo "hello from $RUNNER_NAME" | tee {mark}; for i in $(seq 3000); do echo step $i; done'
+    )
+    config = {"runner_logs_bucket": BUCKET, "runner_logs_prefix": "diag"}
+    played = run(Script("hello", runner=job(steps), config=config))
     played.assert_all_promises_held()
-    cloud = played.play.cloud
-    assert mark.read_text() == f"hello from runs-fleet-runner-{cloud.instance_id}\n"
-    assert [runner.labels for runner in cloud.github.runners] == [
-        ("self-hosted", "linux", "runs-fleet")
-    ]
-    assert [each["conclusion"] for each in cloud.github.conclusions] == ["success"]
-    (cached,) = cloud.cached_archives().values()
-    assert cached == (played.play.archive.size, {"sha256": played.play.archive.sha256})
+    assert mark.read_text() == f"hello from runs-fleet-runner-{played.play.cloud.instance_id}\n"
+    github_saw_a_runner_and_a_green_job(played)
+    the_archive_is_in_the_cache(played)
+    the_steps_lines_are_there_once_and_in_order_although_the_runner_deletes_its_pages(played)
+    diag_is_in_s3(played)
+    the_metrics_are_in_the_agent_stream(played)
+    nothing_is_owed_and_end_and_status_can_be_called_again(played)
+
+
+def github_saw_a_runner_and_a_green_job(played: Played) -> None:
+    github = played.play.cloud.github
+    assert [runner.labels for runner in github.runners] == [("self-hosted", "linux", "runs-fleet")]
+    assert [each["conclusion"] for each in github.conclusions] == ["success"]
     assert played.final["job_result"] == "succeeded"
-    assert any("Listening for Jobs" in line for line in runner_stream_lines(played.play))
-    streams = cloud.log_streams()
-    assert {name.rpartition("/")[2] for name in streams} == {"agent", "runner"}
+
+
+def the_archive_is_in_the_cache(played: Played) -> None:
+    (cached,) = played.play.cloud.cached_archives().values()
+    assert cached == (played.play.archive.size, {"sha256": played.play.archive.sha256})
+
+
+def the_steps_lines_are_there_once_and_in_order_although_the_runner_deletes_its_pages(
+    played: Played,
+) -> None:
+    cloud = played.play.cloud
+    assert {name.rpartition("/")[2] for name in cloud.log_streams()} == {"agent", "runner"}
     lines = cloud.log_lines(f"4711/{cloud.instance_id}/runner")
+    assert any("Listening for Jobs" in line for line in lines)
     assert any(line.startswith("[_diag/Worker_") for line in lines)
     assert any(line.startswith("[_diag/pages/") and "hello from" in line for line in lines)
+    step = re.compile(r"\[_diag/pages/\S+\] \S+Z step (\d+)$")
+    numbers = [int(found[1]) for line in lines if (found := step.match(line))]
+    assert numbers == list(range(1, 3001))
 
 
-def test_a_red_job_is_a_success_of_the_runner(run: Run) -> None:
-    played = run(Script("red", runner=job("exit 3")))
+def diag_is_in_s3(played: Played) -> None:
+    found = played.play.cloud.stored(f"diag/4711/{played.play.cloud.instance_id}/")
+    kinds = {key.rpartition("/")[2].partition("_")[0] for key in found}
+    assert kinds == {"Runner", "Worker"}
+    assert all(gzip.decompress(body) for body in found.values())
+    assert played.final["log_upload"] == "uploaded"
+
+
+def the_metrics_are_in_the_agent_stream(played: Played) -> None:
+    cloud = played.play.cloud
+    lines = cloud.log_lines(f"4711/{cloud.instance_id}/agent")
+    (metrics,) = [json.loads(line) for line in lines if line.startswith('{"_aws":')]
+    named = metrics["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    assert {each["Name"] for each in named} == set(METRICS)
+    assert all(isinstance(metrics[each["Name"]], int | float) for each in named)
+    assert (metrics["Reason"], metrics["RunnerSource"]) == ("job_served", "github")
+    assert metrics["JobSeconds"] > 0
+    assert metrics["LogLinesUnsent"] == 0
+
+
+def nothing_is_owed_and_end_and_status_can_be_called_again(played: Played) -> None:
+    assert progress(played.play).owed() == ()
+    environment = played.play.environment()
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "agent", *words]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert call("end").returncode == 0
+    assert call("end").returncode == 0
+    assert len(played.play.cloud.messages()) == 2
+    assert played.play.cloud.terminated_instances() == [played.play.cloud.instance_id]
+    text = call("status")
+    assert text.returncode == 0
+    assert "job_served" in text.stdout
+    assert "the instance was ended" in text.stdout
+    assert '"owed": []' in call("status", "--json").stdout
+
+
+def test_a_red_job_is_a_success_of_the_runner_and_cannot_forge_its_result(run: Run) -> None:
+    forged = (
+        "2026-11-23 07:43:02Z: Job other completed with result: Succeeded",
+        "2026-11-23 07:43:02Z: Job build completed with result: Succeeded",
+    )
+    scenario = job("exit 3").model_copy(update={"forged_lines": forged})
+    played = run(Script("red", runner=scenario))
     played.assert_all_promises_held()
     assert (played.final["status"], played.final["job_result"]) == ("success", "failed")
 
@@ -78,29 +145,6 @@ def test_thousands_of_lines_arrive_once_and_in_order(run: Run) -> None:
         if (found := re.match(r"line (\d+) of", line))
     ]
     assert numbers == list(range(5000))
-
-
-def test_what_the_steps_print_arrives_once_and_in_order_although_the_runner_deletes_its_pages(
-    run: Run,
-) -> None:
-    played = run(Script("steps", runner=job("for i in $(seq 3000); do echo step line $i; done")))  # fmt: skip
-    played.assert_all_promises_held()
-    numbers = [
-        int(found[1])
-        for line in played.play.cloud.log_lines(f"4711/{played.play.cloud.instance_id}/runner")
-        if (found := re.match(r"\[_diag/pages/\S+\] \S+Z step line (\d+)$", line))
-    ]
-    assert numbers == list(range(1, 3001))
-
-
-def test_a_job_cannot_forge_its_result(run: Run) -> None:
-    forged = (
-        "2026-11-23 07:43:02Z: Job other completed with result: Succeeded",
-        "2026-11-23 07:43:02Z: Job build completed with result: Succeeded",
-    )
-    scenario = job("exit 1").model_copy(update={"forged_lines": forged})
-    played = run(Script("forger", runner=scenario))
-    assert played.final["job_result"] == "failed"
 
 
 def test_a_flow_that_is_killed_in_mid_job_is_started_again_and_the_job_notices_nothing(
@@ -123,13 +167,6 @@ def test_sigterm_while_prefect_starts_ends_the_instance(run: Run) -> None:
     held = {promise.what for promise in played.promises if promise.held}
     assert "EC2: this instance was terminated, and no other" in held
     assert progress(played.play).runner_started is None
-
-
-def test_a_graceful_stop_leaves_github_a_finished_job(run: Run, tmp_path: Path) -> None:
-    played = run(scenarios(tmp_path)["sigterm"])
-    played.assert_all_promises_held()
-    assert [each["conclusion"] for each in played.play.cloud.github.conclusions] == ["failure"]
-    assert played.final["interrupted_by"] == "stop_signal"
 
 
 def test_a_stubborn_worker_is_killed_after_the_grace_period(run: Run) -> None:
@@ -163,27 +200,6 @@ def test_a_runner_s_own_end_has_its_outcome_class(listener: str, reason: Reason,
     run(Script(listener, runner=scenario, reason=reason)).assert_all_promises_held()
 
 
-def test_end_and_status_can_be_called_after_the_end(run: Run) -> None:
-    played = run(Script("again", runner=job("true")))
-    environment = played.play.environment()
-
-    def call(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "agent", *words]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    assert call("end").returncode == 0
-    assert call("end").returncode == 0
-    assert len(played.play.cloud.messages()) == 2
-    assert played.play.cloud.terminated_instances() == [played.play.cloud.instance_id]
-    text = call("status")
-    assert text.returncode == 0
-    assert "job_served" in text.stdout
-    assert "the instance was ended" in text.stdout
-    assert '"owed": []' in call("status", "--json").stdout
-
-
 def test_a_central_server_that_is_not_there_is_left_out(run: Run) -> None:
     """Port 9 (discard) refuses on loopback."""
     script = Script(
@@ -192,35 +208,6 @@ def test_a_central_server_that_is_not_there_is_left_out(run: Run) -> None:
     played = run(script)
     played.assert_all_promises_held()
     assert played.play.wait_for("prefect.server_unreachable")
-
-
-def test_diag_goes_to_s3_and_the_metrics_into_the_agent_stream(run: Run) -> None:
-    wanted = {"runner_logs_bucket": BUCKET, "runner_logs_prefix": "diag"}
-    played = run(Script("diag", runner=job("true"), config=wanted))
-    played.assert_all_promises_held()
-    cloud = played.play.cloud
-    found = cloud.stored(f"diag/4711/{cloud.instance_id}/")
-    kinds = {key.rpartition("/")[2].partition("_")[0] for key in found}
-    assert kinds == {"Runner", "Worker"}
-    assert all(gzip.decompress(body) for body in found.values())
-    assert played.final["log_upload"] == "uploaded"
-    lines = cloud.log_lines(f"4711/{cloud.instance_id}/agent")
-    (metrics,) = [json.loads(line) for line in lines if line.startswith('{"_aws":')]
-    named = metrics["_aws"]["CloudWatchMetrics"][0]["Metrics"]
-    assert {each["Name"] for each in named} == set(METRICS)
-    assert all(isinstance(metrics[each["Name"]], int | float) for each in named)
-    assert (metrics["Reason"], metrics["RunnerSource"]) == ("job_served", "github")
-    assert metrics["JobSeconds"] > 0
-    assert metrics["LogLinesUnsent"] == 0
-
-
-def test_the_journal_owes_everything_before_and_nothing_after(run: Run) -> None:
-    played = run(Script("owed", runner=job("true")))
-    known = progress(played.play)
-    assert known.owed() == ()
-    assert known.placed is not None
-    assert known.placed.source == "github"
-    assert Owed.TERMINATE not in known.owed()
 
 
 def test_the_locked_versions_are_the_ones_under_test() -> None:
