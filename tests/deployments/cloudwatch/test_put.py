@@ -35,7 +35,7 @@ def put(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         "AWS_ACCESS_KEY_ID": "OPERATOR",
         "AWS_SECRET_ACCESS_KEY": "secret",
     }
-    program = [ROOT / "deployments/cloudwatch/put", "--region", "us-east-1", *arguments]
+    program = [str(ROOT / "deployments/cloudwatch/put"), "--region", "us-east-1", *arguments]
     return subprocess.run(
         program, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
