@@ -10,6 +10,7 @@ from agent.outcome import Outcome, Reason
 from flows.current import milestones, this_run
 from flows.hooks import finish_what_is_owed
 from flows.pipeline import take_through
+from flows.run_log import show_lines
 from flows.signals import stop_on_signals
 from tasks.calling import orchestrated
 
@@ -30,6 +31,7 @@ async def run_job() -> State[Any]:
         return Cancelled(message="Prefect came too late: the job runs without it")
     stop_on_signals(run.stop)
     milestones().begun.set()
+    show_lines(run.redactor)
     outcome = await take_through(run, orchestrated)
     milestones().over.set()
     return _state(

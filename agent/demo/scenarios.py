@@ -99,6 +99,11 @@ def scenarios(workdir: Path) -> dict[str, Script]:
             prepare=_corrupt,
             reason=Reason.ARCHIVE_INVALID,
         ),
+        "download-fails": Script(
+            "GitHub answers every download with 503",
+            github=GitHubOptions(asset_status=503, asset_failures=None),
+            reason=Reason.DOWNLOAD_FAILED,
+        ),
         "poisoned-cache": Script(
             "somebody put another archive into the cache",
             runner=_SERVED,
