@@ -52,3 +52,5 @@ def show_lines(redactor: Redactor) -> None:
         if isinstance(handler, RunLog):
             root.removeHandler(handler)
     root.addHandler(RunLog(here.flow_run.id, redactor))
+    # Each try of a task, and when the next one begins.
+    logging.getLogger("prefect.task_runs").setLevel(logging.INFO)

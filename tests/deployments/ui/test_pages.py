@@ -144,6 +144,8 @@ def test_the_artifact_is_there_and_can_be_read(ui: OpenUi, *, dark: bool) -> Non
 
 
 def test_the_tries_of_a_download_that_fails_can_be_counted(ui: OpenUi) -> None:
+    tries = [line for line in ui.lines(FAILED) if "DownloadError" in line and "Retry" in line]
+    assert len(tries) == 3
     with flow_run(ui, FAILED) as opened:
         tab(opened, "Task Runs")
         opened.get_by_text(NAMES[FAILED]).first.click()
