@@ -4,13 +4,13 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed
 
 from agent.outcome import Outcome, Reason
 from flows.current import milestones, this_run
 from flows.hooks import finish_what_is_owed
 from flows.pipeline import take_through
-from flows.run_log import show_lines
 from flows.signals import stop_on_signals
 from tasks.calling import orchestrated
 
@@ -31,7 +31,11 @@ async def run_job() -> State[Any]:
         return Cancelled(message="Prefect came too late: the job runs without it")
     stop_on_signals(run.stop)
     milestones().begun.set()
-    show_lines(run.redactor)
+    if get_current_settings().logging.to_api.enabled:
+        # For whoever wants it: nobody else waits for this import.
+        from flows.run_log import show_lines
+
+        show_lines(run.redactor)
     outcome = await take_through(run, orchestrated)
     milestones().over.set()
     return _state(

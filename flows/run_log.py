@@ -10,7 +10,6 @@ from uuid import UUID
 
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.handlers import APILogHandler
-from prefect.settings import get_current_settings
 
 from agent.logs.agent_log import RAW, message_of
 from agent.redact import Redactor
@@ -30,27 +29,31 @@ class RunLog(logging.Handler):
         """Never raises, and never waits for the server."""
         if getattr(record, RAW, False):
             return
-        task = TaskRunContext.get()
-        masked = {
-            "name": record.name,
-            "levelno": record.levelno,
-            "created": record.created,
-            "msg": self._redactor.mask(message_of(record)),
-            "flow_run_id": self._flow_run_id,
-            "task_run_id": task.task_run.id if task else None,
-        }
-        self._to_api.emit(logging.makeLogRecord(masked))
+        try:
+            self._to_api.emit(self._masked(record))
+        except Exception:  # noqa: BLE001 - whatever is wrong with a line, it is no reason to fail
+            self.handleError(record)
+
+    def _masked(self, record: logging.LogRecord) -> logging.LogRecord:
+        here = TaskRunContext.get()
+        return logging.makeLogRecord(
+            {
+                "name": record.name,
+                "levelno": record.levelno,
+                "created": record.created,
+                "msg": self._redactor.mask(message_of(record)),
+                "flow_run_id": self._flow_run_id,
+                # Prefect's own lines say it themselves.
+                "task_run_id": getattr(record, "task_run_id", here.task_run.id if here else None),
+            }
+        )
 
 
 def show_lines(redactor: Redactor) -> None:
-    """From now on the agent's lines are shown on the flow run that this is called in, where the setting asks for it."""
+    """From now on the agent's lines are shown on the flow run that this is called in."""
     here = FlowRunContext.get()
-    if here is None or here.flow_run is None or not get_current_settings().logging.to_api.enabled:
+    if here is None or here.flow_run is None:
         return
-    root = logging.getLogger()
-    for handler in root.handlers[:]:
-        if isinstance(handler, RunLog):
-            root.removeHandler(handler)
-    root.addHandler(RunLog(here.flow_run.id, redactor))
+    logging.getLogger().addHandler(RunLog(here.flow_run.id, redactor))
     # Each try of a task, and when the next one begins.
     logging.getLogger("prefect.task_runs").setLevel(logging.INFO)
