@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import httpx
 
 from agent.demo.scenarios import scenarios
-from deployments.ui.server import PrefectServer
+from deployments.ui.server import NotUp, PrefectServer
 
 SHOWN = ("job", "download-fails", "spot-notice")
 """Served; failed, after tries that can be seen; interrupted."""
@@ -50,6 +50,9 @@ def main(arguments: Sequence[str]) -> int:
             threading.Event().wait()
     except KeyboardInterrupt:
         print("\nended, with all that was started")
+    except NotUp as exc:
+        sys.stderr.write(f"make ui: {exc}\n")
+        return 1
     return 0 if held else 1
 
 

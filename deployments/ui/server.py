@@ -31,6 +31,10 @@ _QUIET = {
 }
 
 
+class NotUp(Exception):
+    """The server did not come up; what it said itself stands above."""
+
+
 class PrefectServer:
     """A server of its own, ended with the block. A context manager.
 
@@ -46,6 +50,9 @@ class PrefectServer:
         Args:
             home: where its database is, made where there is none.
             ui: whether it has pages.
+
+        Raises:
+            NotUp: there is no port.
         """
         self._home = home
         self._ui = ui
@@ -62,6 +69,11 @@ class PrefectServer:
         }
 
     def __enter__(self) -> Self:
+        """Waits until it answers.
+
+        Raises:
+            NotUp: it ended, or did not answer within its limit.
+        """
         database.prepare(self._home)
         words = ("server", "start", "--host", LOOPBACK, "--port", str(self._port))
         # In a session of its own: the Ctrl-C of a terminal is for whoever started it, who ends it last.
@@ -95,7 +107,7 @@ class PrefectServer:
         deadline = Deadline.after(clock, START_SECONDS)
         while not answers(self.url):
             if self._process.poll() is not None or deadline.expired:
-                raise RuntimeError(f"the Prefect server at {self.url} did not come up")
+                raise NotUp(f"the Prefect server at {self.url} did not come up; it says above why")
             clock.wait(never, LOOK_SECONDS)
 
 
@@ -103,4 +115,4 @@ def _free_port(wanted: int) -> int:
     for port in (wanted, 0):
         with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)) as probe:
             return int(probe.getsockname()[1])
-    raise RuntimeError(f"there is no free port on {LOOPBACK}")
+    raise NotUp(f"there is no free port on {LOOPBACK}")
