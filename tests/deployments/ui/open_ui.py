@@ -55,6 +55,9 @@ class OpenUi:
         limit.start()
         try:
             self._read(self._process)
+        except BaseException:
+            self.__exit__()
+            raise
         finally:
             limit.cancel()
         return self
