@@ -173,6 +173,7 @@ def with_flowchart(text: str, tracker: TaskVizTracker) -> str:
     if not begin or not end:
         raise ValueError(f"{README} has no {BEGIN} … {END}")
     chart = build_mermaid_dependencies(tracker).replace("flowchart TD", "flowchart LR", 1)
+    chart = re.sub(r' +(\w+)\["\1"\]\n', "", chart)  # an arrow names it just as well
     return f"{before}{begin}\n```mermaid\n{chart}\n```\n{end}{after}"
 
 
