@@ -155,7 +155,7 @@ def test_the_tries_of_a_download_that_fails_can_be_counted(ui: OpenUi) -> None:
     with flow_run(ui, FAILED) as opened:
         tab(opened, "Task Runs")
         follow(opened, NAMES[FAILED])
-        opened.get_by_text("Details", exact=True).first.click()
+        opened.get_by_text("Retry 3/3 will start").first.wait_for()
         opened.get_by_text("Run Count").first.wait_for()
         assert "Run Count\n4" in opened.inner_text("body")
 
