@@ -124,3 +124,14 @@ fuzz: ## atheris on everything that comes from outside, SECONDS=20 a target, or 
 	.venv-fuzz/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	set -e; for target in $(or $(TARGET),$(notdir $(wildcard tests/security/corpus/*))); do \
 	  timeout 600 .venv-fuzz/bin/python -m tests.security.fuzzing $$target -max_total_time=$(or $(SECONDS),20); done
+
+.PHONY: diagram ui ui-check
+docs: diagram
+diagram: $(INSTALLED) ## draws the flow out of its code: docs/run_job.svg, and the flowchart of the README
+	$(BIN)/python docs/draw.py
+
+ui: $(INSTALLED) ## a Prefect server with its web UI on loopback and three runs to look at; until Ctrl-C; SCENARIOS="job sigterm" plays others
+	$(BIN)/python -m deployments.ui $(SCENARIOS)
+
+ui-check: $(INSTALLED) ## the same, looked at by a real browser; SCREENSHOT=1 also writes docs/ui.png
+	$(if $(SCREENSHOT),SCREENSHOT=docs/ui.png) $(BIN)/python -m pytest -m ui -n 0 tests/deployments/ui

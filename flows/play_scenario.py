@@ -52,9 +52,10 @@ def _played(script: Script, folder: Path) -> tuple[str, list[Promise]]:
 
 
 def _report_here() -> dict[str, str]:
-    """The agent's flow reports to the server that this flow reports to, where it is one for all."""
+    """The agent's flow reports to the server that this flow reports to, where it is one for all; its lines go there too."""
     url = get_current_settings().api.url
-    return {} if url is None else {"PREFECT_API_URL": url}
+    reporting = {"PREFECT_LOGGING_TO_API_ENABLED": "true"}
+    return {} if url is None else {"PREFECT_API_URL": url, **reporting}
 
 
 def _verdict(instance_id: str, promises: list[Promise]) -> State[Any]:

@@ -24,7 +24,7 @@ _ALWAYS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "WARNING",
-    # Prefect's own way of log lines into its database goes past the redactor.
+    # A central server shows the agent's lines where somebody asks for it: see `flows.run_log`.
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
 }
@@ -74,6 +74,7 @@ def find_api(environment: MutableMapping[str, str], *, stock: bool = False) -> A
     if central and answers(central):
         environment["PREFECT_API_URL"] = central
         return Api(None, None, CENTRAL_BEGIN_SECONDS)
+    environment["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
     for name, value in _OWN.items():
         environment.setdefault(name, value)
     try:
@@ -84,9 +85,12 @@ def find_api(environment: MutableMapping[str, str], *, stock: bool = False) -> A
 
 
 def take_console_away() -> None:
-    """Leaves Prefect's words to the agent's own log, which masks secrets and ships to CloudWatch."""
-    for name in ("", "prefect"):
+    """Leaves Prefect's words to the agent's own log, which masks secrets and ships to CloudWatch.
+
+    Its loggers of runs have handlers of their own, which would send lines to the server as they are.
+    """
+    for name in ("", "prefect", "prefect.flow_runs", "prefect.task_runs", "prefect.extra"):
         logger = logging.getLogger(name)
         for handler in logger.handlers[:]:
             logger.removeHandler(handler)
-    logging.getLogger("prefect").propagate = True
+        logger.propagate = True

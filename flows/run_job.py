@@ -4,6 +4,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed
 
 from agent.outcome import Outcome, Reason
@@ -30,6 +31,11 @@ async def run_job() -> State[Any]:
         return Cancelled(message="Prefect came too late: the job runs without it")
     stop_on_signals(run.stop)
     milestones().begun.set()
+    if get_current_settings().logging.to_api.enabled:
+        # For whoever wants it: nobody else waits for this import.
+        from flows.run_log import show_lines
+
+        show_lines(run.redactor)
     outcome = await take_through(run, orchestrated)
     milestones().over.set()
     return _state(

@@ -30,6 +30,12 @@ _LONG = Scenario(
     time_scale=0.2,
 )  # fmt: skip
 
+_DOWNLOAD_FAILS = Script(
+    "GitHub answers every download with 503",
+    github=GitHubOptions(asset_status=503, asset_failures=None),
+    reason=Reason.DOWNLOAD_FAILED,
+)
+
 
 def _put_the_archive_into_the_cache(play: Play) -> None:
     play.cloud.put_cached(play.archive.path, sha256=play.archive.sha256)
@@ -99,6 +105,7 @@ def scenarios(workdir: Path) -> dict[str, Script]:
             prepare=_corrupt,
             reason=Reason.ARCHIVE_INVALID,
         ),
+        "download-fails": _DOWNLOAD_FAILS,
         "poisoned-cache": Script(
             "somebody put another archive into the cache",
             runner=_SERVED,

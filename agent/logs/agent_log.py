@@ -85,7 +85,7 @@ class AgentLog(logging.Handler):
 
     def _lines(self, record: logging.LogRecord) -> str:
         start = f"{_moment(record.created)} {record.levelname} {record.name} "
-        masked = self._redactor.mask(_message(record))
+        masked = self._redactor.mask(message_of(record))
         if getattr(record, RAW, False):
             return f"{masked}\n"
         return "".join(f"{start}{line}\n" for line in masked.splitlines() or [""])
@@ -121,7 +121,8 @@ def _open(path: Path) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _message(record: logging.LogRecord) -> str:
+def message_of(record: logging.LogRecord) -> str:
+    """What the record says, its traceback included; not masked."""
     try:
         text = record.getMessage()
     except Exception as exc:  # noqa: BLE001 - a wrong log call of anyone must not end the run

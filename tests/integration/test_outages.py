@@ -145,11 +145,10 @@ def test_a_central_server_may_die_in_mid_job(
             assert processes(play, "api") == []
             server.kill()
 
-        script = Script(
-            "no centre", runner=job(), settings={"PREFECT_API_URL": server.url}, act=kill
-        )
-        played = run(script)
+        settings = {"PREFECT_API_URL": server.url, "PREFECT_LOGGING_TO_API_ENABLED": "true"}
+        played = run(Script("no centre", runner=job(), settings=settings, act=kill))
     played.assert_all_promises_held()
     assert played.exit_status == 0
+    assert seconds(played.play, "run.ended", "instance.terminate ") <= 10
     with closing(sqlite3.connect(home / "prefect.db")) as database:
         assert database.execute("select count(*) from flow_run").fetchone() == (1,)

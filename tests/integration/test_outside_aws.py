@@ -5,10 +5,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from agent.demo.play import Play, Script
-from agent.demo.promises import look
+from agent.demo.promises import holds_a_secret, look
 from agent.localcloud.endpoint import reachable
 from agent.localcloud.runner.scenario import Job, Scenario, Step
 from tests.outside_aws import OutsideAws
@@ -27,7 +28,7 @@ def test_every_promise_holds_on_an_outside_account_and_nothing_of_the_run_is_lef
     script = Script(
         "outside",
         runner=Scenario(job=Job(steps=(step,)), time_scale=0.05),
-        settings={"PREFECT_API_URL": central_prefect},
+        settings={"PREFECT_API_URL": central_prefect, "PREFECT_LOGGING_TO_API_ENABLED": "true"},
     )
     outside.client("sqs").create_queue(QueueName="somebody-else-s")
     with Play(script, tmp_path, aws_endpoint=reachable(outside.url)) as play:
@@ -37,6 +38,11 @@ def test_every_promise_holds_on_an_outside_account_and_nothing_of_the_run_is_lef
         assert play.cloud.terminated_instances() == [play.cloud.instance_id]
         assert list(play.cloud.cached_archives()) != []
         assert play.cloud.aws.calls == []
+        with httpx.Client(base_url=central_prefect, trust_env=False) as api:
+            kinds = ("logs", "flow_runs", "task_runs", "artifacts", "events")
+            kept = {kind: api.post(f"{kind}/filter", json={}).content for kind in kinds}
+        assert b"runner.registered" in kept["logs"]
+        assert [kind for kind in kinds if holds_a_secret(play, kept[kind])] == []
     (queue,) = outside.client("sqs").list_queues()["QueueUrls"]
     assert queue.endswith("somebody-else-s")
     assert outside.client("s3").list_buckets()["Buckets"] == []

@@ -7,7 +7,9 @@ import pytest
 from agent.demo.scenarios import scenarios
 from tests.integration.conftest import Played, Run
 
-NAMES = tuple(scenarios(Path("/")))
+SEEN = "download-fails"
+"""`make ui-check` plays it, and looks at the same promises."""
+NAMES = tuple(name for name in scenarios(Path("/")) if name != SEEN)
 
 
 @pytest.mark.parametrize("name", NAMES)
