@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--scenario", default="job", metavar="NAME", help="what happens; see --list")
     demo.add_argument("--list", action="store_true", help="list the scenarios and exit")
+    demo.add_argument("--json", action="store_true", help="the result as one JSON object on stdout")
     demo.add_argument("--keep", action="store_true", help="keep the working directory")
     demo.add_argument(
         "--aws-endpoint",
@@ -86,8 +87,9 @@ def _demo(given: argparse.Namespace) -> int:
     from agent.demo.main import Options, demo, show_scenarios
 
     if given.list:
-        return show_scenarios()
-    return demo(given.scenario, Options(given.keep, given.aws_endpoint, given.runner_user))
+        return show_scenarios(as_json=given.json)
+    options = Options(given.keep, given.aws_endpoint, given.runner_user, given.json)
+    return demo(given.scenario, options)
 
 
 def _doctor(given: argparse.Namespace) -> int:

@@ -86,7 +86,7 @@ def _end(
 def _explain(run: RunContext, wrong: SettingsError | None, stopped_by: str | None) -> None:
     """What is known of why, where the flow left no outcome."""
     if wrong is not None:
-        record_outcome(run, Outcome(Reason.SETTINGS_INVALID, str(wrong), exit_code=-1))
+        record_outcome(run, Outcome(Reason.SETTINGS_INVALID, wrong.what, wrong.mend, exit_code=-1))
     elif stopped_by:
         run.stop.ask(StopRequest(Reason.STOP_SIGNAL, f"the agent received {stopped_by}"))
     elif run.is_new:

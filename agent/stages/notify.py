@@ -91,7 +91,7 @@ def final_message(run: RunContext) -> JobStatus:
         duration_seconds=_seconds_between(started_at, completed_at),
         started_at=started_at,
         completed_at=completed_at,
-        error=None if good else outcome.detail or outcome.reason,
+        error=None if good else outcome.sentence,
         interrupted_by=outcome.reason if outcome.status is Status.INTERRUPTED else None,
         job_result=outcome.job_result,
         job_name=outcome.job_name or None,
