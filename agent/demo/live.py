@@ -1,5 +1,6 @@
 """What a person sees while the demo runs: a line for each step, and on a terminal below them what goes on now."""
 
+import re
 import textwrap
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,9 @@ from agent.demo.play import Play
 from agent.demo.steps import FIRST, MB, Download, Step, heard
 
 LINES_SHOWN = 8
+_LOGS = ("[_diag/Runner_", "[_diag/Worker_")
+_PAGE = re.compile(r"^\[_diag/pages/\S+\] (?:\d{4}-\d\d-\d\dT\S+ )?")
+"""What precedes a line of a step's in the stream."""
 WHAT_WIDTH = 34
 """Room for the longest of the steps' few words."""
 DETAIL_FROM = 10 + WHAT_WIDTH + 1
@@ -67,7 +71,8 @@ class LiveView:
         """Prints what stands above the steps."""
         self._header = lines
         for line in lines:
-            self._console.print(Text(line, "bold" if line == lines[0] else ""), soft_wrap=True)
+            text = Text(line, "bold" if line == lines[0] else "")
+            self._console.print(text, soft_wrap=not self._console.is_terminal)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -127,10 +132,10 @@ class LiveView:
             self._console.print(line, soft_wrap=True)
 
     def _look_at_cloudwatch(self, play: Play) -> None:
-        """The runner's words as they arrive; its `_diag` logs are no reading for a first look."""
+        """What the runner and the job's steps say, as it arrives; the other `_diag` logs are no reading for a first look."""
         streams = [name for name in play.cloud.log_streams() if name.endswith("/runner")]
         lines = [line for name in streams for line in play.cloud.log_lines(name)]
-        said = [line for line in lines if not line.startswith("[_diag/")]
+        said = [_PAGE.sub("", line) for line in lines if not line.startswith(_LOGS)]
         self._arrived.extend(said[self._count :])
         self._count = len(said)
 
@@ -184,7 +189,7 @@ class LiveView:
         if rows < 1 or not self._arrived:
             return []
         words = Text("\n".join(list(self._arrived)[-rows:]), no_wrap=True, overflow="ellipsis")
-        title = f"the runner's words in CloudWatch: {self._count} lines"
+        title = f"CloudWatch, the runner's stream: {self._count} lines"
         return [Panel(words, title=title, title_align="left", height=rows + 2, border_style="dim")]
 
 

@@ -23,6 +23,7 @@ _WIDEST = 100
 _LABEL = 38
 _BAR = 24
 _SEEN_FROM = 60
+_NOTHING = ("none", "nothing", "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,17 @@ def show(seen: Seen, console: Console) -> None:
     known = progress(seen.play)
     for line in (
         Text(),
-        *_stages(known),
+        *_stages(known, width),
         Text(),
         *_promises(seen.promises, width),
         Text(),
         *_facts(seen, known, width),
         *(() if seen.ok else _agents_words(seen.play)),
+        Text(),
         _verdict(seen),
         Text(NEXT, "dim"),
     ):
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def as_json(seen: Seen) -> str:
@@ -108,14 +110,15 @@ def _times(known: Progress) -> list[tuple[str, float]]:
     return [(name, seconds) for name, seconds in times if seconds is not None]
 
 
-def _stages(known: Progress) -> Iterable[Text]:
+def _stages(known: Progress, width: int) -> Iterable[Text]:
     times = _times(known)
+    room = min(_BAR, width - _LABEL - 14)
     most = max((seconds for _, seconds in times), default=1.0) or 1.0
     yield Text("How long it took", "bold")
     for name, seconds in times:
         line = Text(f"  {name:<{_LABEL}}")
         line.append(f"{seconds:7.2f} s  ", "cyan")
-        line.append("━" * round(_BAR * seconds / most), "cyan")
+        line.append("━" * round(room * seconds / most), "cyan")
         yield line
 
 
@@ -125,7 +128,11 @@ def _promises(promises: Iterable[Promise], width: int) -> Iterable[Text]:
         line = Text("  ")
         line.append("✓ " if promise.held else "✗ ", "green" if promise.held else "red")
         line.append(promise.what)
-        if promise.held and len(promise.seen) <= width - _SEEN_FROM:
+        if (
+            promise.held
+            and len(promise.seen) <= width - _SEEN_FROM
+            and promise.seen not in _NOTHING
+        ):
             line.append(" " * max(1, _SEEN_FROM - len(line)) + promise.seen, "dim")
         yield line
         if not promise.held:
@@ -149,7 +156,7 @@ def _why(outcome: Outcome, width: int) -> Iterable[Text]:
     if not outcome.sentence:
         return
     yield Text()
-    yield Text.assemble(("Why it ended ", "bold"), (outcome.reason, "yellow"))
+    yield Text.assemble(("Why it ended: ", "bold"), (outcome.reason, "yellow"))
     yield from _indented(outcome.detail, width)
     yield from _indented(f"→ {outcome.next_step}", width)
 

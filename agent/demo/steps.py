@@ -14,6 +14,16 @@ _FIELD = re.compile(r' ([a-z_A-Z0-9]+)=("(?:[^"\\]|\\.)*"|\S*)')
 _SOURCES = {"github": "GitHub", "cache": "the S3 cache"}
 _HOW = {"token": "with a registration token", "jit": "with a just-in-time config"}
 FIRST = "the agent starts"
+_WARNINGS = {
+    "watch.stop": "the job is told to stop",
+    "cache.skipped": "the S3 cache is skipped",
+    "runner.digest_mismatch": "an archive with another SHA-256",
+    "runner.killed": "the runner is killed",
+    "memory.low": "little memory is left",
+    "task.tried_again": "tried again",
+    "end.tried_again": "tried again",
+}
+"""Of the warnings that a scenario brings about; any other goes by its own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,8 @@ def heard(line: str, seconds: float) -> Step | Download | None:
     if kind := _KINDS.get(name):
         return Step(seconds, name, kind.what, kind.detail(fields), then=kind.then)
     warns = match["level"] == "WARNING"
-    return Step(seconds, name, name, _told(fields), warning=True) if warns else None
+    what = _WARNINGS.get(name, name)
+    return Step(seconds, name, what, _told(fields), warning=True) if warns else None
 
 
 def _fields(text: str) -> dict[str, str]:
