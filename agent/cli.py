@@ -5,10 +5,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from agent import __version__
 
 DESCRIPTION = "Takes an EC2 instance through one GitHub Actions job and ends it."
+USAGE_EXIT = 2
 STATE_DIR = "/var/lib/runs-fleet"
 
 
@@ -24,10 +26,17 @@ def main(arguments: Sequence[str]) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, as every other refusal here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_EXIT, f"runs-fleet-agent: {message}; see `{self.prog} --help`\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("runs-fleet-agent", description=DESCRIPTION)
+    parser = _Parser("runs-fleet-agent", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="COMMAND")
 
     run = commands.add_parser("run", help="take this instance through one job and end it")
     run.set_defaults(command=_run)
@@ -84,8 +93,14 @@ def _run(_given: argparse.Namespace) -> int:
 
 
 def _demo(given: argparse.Namespace) -> int:
-    from agent.demo.main import Options, demo, show_scenarios
-
+    try:
+        from agent.demo.main import Options, demo, show_scenarios
+    except ModuleNotFoundError as exc:
+        sys.stderr.write(
+            f"runs-fleet-agent: demo needs the stand-ins for AWS, and the module {exc.name} is not installed;"
+            " run `make demo` in a clone of the repository, or install runs-fleet-agent[demo]\n"
+        )
+        return USAGE_EXIT
     if given.list:
         return show_scenarios(as_json=given.json)
     options = Options(given.keep, given.aws_endpoint, given.runner_user, given.json)
@@ -114,6 +129,9 @@ def _status(given: argparse.Namespace) -> int:
     from agent import status
 
     path = _state_dir() / "journal.jsonl"
+    if (why := status.unreadable(path)) is not None:
+        sys.stderr.write(f"runs-fleet-agent: {why}\n")
+        return 1
     print(status.as_json(path) if given.json else status.as_text(path))
     return 0
 

@@ -63,13 +63,20 @@ def logs(environment: Mapping[str, str], run_id: str | None, *, follow: bool, jo
         settings = Settings.from_environment(environment)
         run_id = run_id or _run_id_of(journal)
         if not settings.log_group:
-            raise SettingsError("RUNS_FLEET_LOG_GROUP is empty", mend="name the log group")
+            raise SettingsError(
+                "RUNS_FLEET_LOG_GROUP is empty, so nothing was shipped",
+                mend="name the log group there, such as /runs-fleet/agent",
+            )
         client = Clients(settings.region).get("logs")
         found = Reader(client, settings.log_group, run_id, clock=SystemClock())
         shown = show(found.follow() if follow else found.so_far(), sys.stdout)
     except KeyboardInterrupt:
         return 0
-    except (AgentError, BotoCoreError) as exc:
+    except BotoCoreError as exc:
+        error = translate(exc, call="logs:FilterLogEvents", resource="CloudWatch")
+        sys.stderr.write(f"runs-fleet-agent: {error}\n")
+        return 1
+    except AgentError as exc:
         sys.stderr.write(f"runs-fleet-agent: {exc}\n")
         return 1
     if not shown:
@@ -154,6 +161,6 @@ def _run_id_of(journal: Path) -> str:
     if config is None:
         raise SettingsError(
             f"no run is known on this machine ({journal})",
-            mend="say which run: `runs-fleet-agent logs RUN_ID`",
+            mend="say which run: `runs-fleet-agent logs RUN_ID`, GitHub's run id or `boot`",
         )
     return config.run_id

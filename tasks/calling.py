@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from prefect import Task
 
+from agent.errors import over_its_limit
 from agent.events import warning
 from tasks.policy import may_pass, when_transient
 
@@ -35,7 +36,7 @@ async def orchestrated(
     try:
         return await task(*args, **kwargs)
     except TimeoutError as exc:
-        raise _over_its_limit(task) from exc
+        raise over_its_limit(task.name, task.timeout_seconds or 0) from exc
 
 
 async def plainly(task: Task[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -51,16 +52,11 @@ async def plainly(task: Task[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs
         except Exception as exc:
             if attempt == task.retries or not (may_pass(exc) or _always_retried(task)):
                 if isinstance(exc, TimeoutError):
-                    raise _over_its_limit(task) from exc
+                    raise over_its_limit(task.name, task.timeout_seconds or 0) from exc
                 raise
             warning(log, "task.tried_again", task=task.name, error=exc)
         await asyncio.sleep(_pause_seconds(task, attempt))
     raise AssertionError("a task has at least one try")
-
-
-def _over_its_limit(task: Task[Any, Any]) -> TimeoutError:
-    """Neither asyncio nor Prefect says which stage it was."""
-    return TimeoutError(f"stage `{task.name}` did not end within {task.timeout_seconds or 0:g} s")
 
 
 def _always_retried(task: Task[Any, Any]) -> bool:

@@ -44,7 +44,10 @@ def end(environment: Mapping[str, str], *, after_flow: bool, stopped_by: str | N
     _ask_the_agent_to_stop(settings.state_dir, Limits.of(environment).stop)
     with lock(settings.state_dir) as held:
         if held is None:
-            sys.stderr.write("runs-fleet-agent: the agent is still at work\n")
+            sys.stderr.write(
+                f"runs-fleet-agent: the agent at work on {settings.state_dir} did not stop when asked to;"
+                " see `runs-fleet-agent status`, and call `end` again\n"
+            )
             return 1
         _ignore_signals()
         return _end(environment, settings, wrong, stopped_by)

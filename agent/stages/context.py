@@ -171,12 +171,13 @@ def open_run(
     if instance_id is None:
         raise SettingsError(
             "it is not known which instance this is: IMDS does not answer",
-            mend="set RUNS_FLEET_INSTANCE_ID, or let the instance reach IMDS (IMDSv2)",
+            mend="turn IMDSv2 on in the launch template, or set RUNS_FLEET_INSTANCE_ID; where this is no instance, try `runs-fleet-agent demo`",
         )
     region = settings.region or _patiently(metadata.region, attempts, clock)
     if region is None:
         raise SettingsError(
-            "the AWS region is not known: IMDS does not answer", mend="set AWS_REGION"
+            "it is not known which AWS region this is: IMDS does not answer",
+            mend="turn IMDSv2 on in the launch template, or set AWS_REGION",
         )
     _settle_state_dir(settings.state_dir)
     boot_id = _boot_id()

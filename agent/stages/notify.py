@@ -35,7 +35,12 @@ def notify(run: RunContext, status: Status) -> bool:
         return False
     url = queue_url(run)
     if not url:
-        warning(log, "message.no_queue", status=status, mend="set RUNS_FLEET_TERMINATION_QUEUE_URL")
+        warning(
+            log,
+            "message.no_queue",
+            status=status,
+            mend="set RUNS_FLEET_TERMINATION_QUEUE_URL, or termination_queue_url in the runner config",
+        )
         if not started:
             run.journal.add(MessageGivenUp(run.journal.now(), error="no queue is known"))
         return False

@@ -33,10 +33,11 @@ def test_every_folder_that_the_readme_names_exists() -> None:
     assert all((ROOT / folder).is_dir() for folder in folders)
 
 
-ERRORS = README.partition("The ten commonest errors")[2].partition("## Where things are")[0]
+OUTCOMES = (ROOT / "docs/outcomes.md").read_text()
+ERRORS = OUTCOMES.partition("The ten commonest errors")[2]
 
 
-def test_every_error_line_that_the_readme_quotes_is_one_that_the_code_says() -> None:
+def test_every_error_line_that_the_docs_quote_is_one_that_the_code_says() -> None:
     source = "".join(path.read_text() for path in (ROOT / "agent").rglob("*.py"))
     source += (ROOT / "agent/localcloud/runner/tree/config.sh").read_text()
     quoted = re.findall(r"^\| `([^|]+)` .*?\|", ERRORS, re.MULTILINE)
