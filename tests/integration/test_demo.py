@@ -1,75 +1,69 @@
-"""`runs-fleet-agent demo` as a person and as a machine see it."""
+"""`runs-fleet-agent demo` as a person at a terminal sees it; test_scenarios.py looks at the reports."""
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from agent.cli import main
+from agent.demo.scenarios import scenarios
+from agent.runner.identity import all_processes
 from tests.terminal import Terminal
 
-PROGRAM = [sys.executable, "-m", "agent", "demo"]
 ROOT = Path(__file__).parents[2]
 NOT_WATCHED = ("NO_COLOR", "CI", "COLUMNS", "LINES", "FORCE_COLOR")
 
 
-def environment(central_prefect: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in NOT_WATCHED}
-    return {**kept, "TERM": "xterm-256color", "PREFECT_API_URL": central_prefect}
+class Person:
+    """Makes the window wider once the agent has started, looks whether all of it is there, and has had enough."""
 
+    def __init__(self) -> None:
+        self.frames: list[str] = []
+        self.wider = self.stopped = False
 
-def test_on_a_terminal_the_steps_come_one_by_one_and_the_report_is_whole_at_80_columns(
-    central_prefect: str,
-) -> None:
-    frames: list[str] = []
-
-    def look(terminal: Terminal) -> None:
-        frames.append(terminal.shown)
-        if "agent started" in terminal.shown and terminal.screen.columns == 80:
+    def look(self, terminal: Terminal) -> None:
+        self.frames.append(terminal.shown)
+        if not self.wider and "agent started" in terminal.shown:
             terminal.resize(100, 20)
-
-    program = [*PROGRAM, "--scenario", "expired-token"]
-    seen = Terminal(80, 24).run(program, cwd=ROOT, env=environment(central_prefect), look=look)
-    text = "\n".join(seen.lines)
-    assert (seen.exit_status, seen.cursor_hidden) == (0, False), text
-    assert any("the agent starts …" in frame for frame in frames)
-    assert text.count("agent started  ") == 1 or "agent started" in text
-    assert text.count("final message `failure` in SQS") == 1
-    assert "Why it ended: token_expired" in text
-    assert "…" not in text.partition("How long it took")[2], "nothing of the report is cut"
-    assert seen.lines[-1] or any(line.startswith("Next:") for line in seen.lines)
-
-
-def test_ctrl_c_leaves_a_sane_terminal_and_no_agent(central_prefect: str) -> None:
-    pressed: list[bool] = []
-
-    def look(terminal: Terminal) -> None:
-        if "agent started" in terminal.shown and not pressed:
-            pressed.append(True)
+            self.wider = True
+        elif self.wider and not self.stopped and "agent started" in terminal.shown:
             terminal.press_ctrl_c()
+            self.stopped = True
 
-    program = [*PROGRAM, "--scenario", "sigterm"]
-    seen = Terminal(80, 24).run(program, cwd=ROOT, env=environment(central_prefect), look=look)
+
+def test_a_terminal_shows_what_goes_on_bears_another_size_and_is_sane_after_ctrl_c(
+    central_prefect: str, tmp_path: Path
+) -> None:
+    kept = {name: value for name, value in os.environ.items() if name not in NOT_WATCHED}
+    terminal = {"TERM": "xterm-256color", "TMPDIR": str(tmp_path)}
+    person = Person()
+    seen = Terminal(80, 24).run(
+        [sys.executable, "-m", "agent", "demo"],
+        cwd=ROOT,
+        env={**kept, **terminal, "PREFECT_API_URL": central_prefect},
+        look=person.look,
+    )
     text = "\n".join(seen.lines)
     assert (seen.exit_status, seen.cursor_hidden) == (130, False), text
+    assert any("the agent starts …" in frame for frame in person.frames)
+    assert max(frame.count("agent started") for frame in person.frames) == 1
     assert "the demo was stopped; its agent has ended" in text
     assert "Traceback" not in text
+    assert list(tmp_path.glob("runs-fleet-demo-*")) == []
+    assert [s.pid for s in all_processes() if not s.dead and _is_of(tmp_path, s.pid)] == []
 
 
-def test_for_a_machine_stdout_is_one_object_and_stderr_is_plain(central_prefect: str) -> None:
-    done = subprocess.run(
-        [*PROGRAM, "--scenario", "corrupt-archive", "--json"],
-        cwd=ROOT,
-        env=environment(central_prefect),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["ok"], told["exit_status"]) == (0, True, 1), done.stderr
-    assert (told["reason"], bool(told["detail"]), bool(told["mend"])) == ("archive_invalid", True, True)  # fmt: skip
-    assert "\x1b" not in done.stderr
-    assert len(done.stderr.splitlines()) == 3 + len(told["steps"]), "one line a step"
-    documented = (ROOT / "docs/demo.md").read_text()
-    assert [key for key in told if f"`{key}`" not in documented] == []
+def _is_of(folder: Path, pid: int) -> bool:
+    try:
+        return str(folder).encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+
+
+def test_the_list_of_scenarios_is_for_machines_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [each["scenario"] for each in listed] == list(scenarios(Path("/")))
+    assert all(each["title"] and each["reason"] for each in listed)
