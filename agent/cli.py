@@ -5,12 +5,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from agent import __version__
+from agent.arguments import EXIT, Parser
 
 DESCRIPTION = "Takes an EC2 instance through one GitHub Actions job and ends it."
-USAGE_EXIT = 2
 STATE_DIR = "/var/lib/runs-fleet"
 
 
@@ -26,15 +25,8 @@ def main(arguments: Sequence[str]) -> int:
     return status
 
 
-class _Parser(argparse.ArgumentParser):
-    """Refuses in one line, as every other refusal here."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(USAGE_EXIT, f"runs-fleet-agent: {message}; see `{self.prog} --help`\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser("runs-fleet-agent", description=DESCRIPTION)
+    parser = Parser("runs-fleet-agent", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="COMMAND")
 
@@ -100,7 +92,7 @@ def _demo(given: argparse.Namespace) -> int:
             f"runs-fleet-agent: demo needs the stand-ins for AWS, and the module {exc.name} is not installed;"
             " run `make demo` in a clone of the repository, or install runs-fleet-agent[demo]\n"
         )
-        return USAGE_EXIT
+        return EXIT
     if given.list:
         return show_scenarios(as_json=given.json)
     options = Options(given.keep, given.aws_endpoint, given.runner_user, given.json)

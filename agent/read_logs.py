@@ -11,7 +11,7 @@ from typing import Any, Protocol, TextIO
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agent.aws import Clients
-from agent.aws_errors import translate
+from agent.aws_errors import in_words, translate
 from agent.clock import Clock, SystemClock
 from agent.errors import AgentError, SettingsError
 from agent.journal.journal import read
@@ -73,8 +73,7 @@ def logs(environment: Mapping[str, str], run_id: str | None, *, follow: bool, jo
     except KeyboardInterrupt:
         return 0
     except BotoCoreError as exc:
-        error = translate(exc, call="logs:FilterLogEvents", resource="CloudWatch")
-        sys.stderr.write(f"runs-fleet-agent: {error}\n")
+        sys.stderr.write(f"runs-fleet-agent: {in_words(exc)}\n")
         return 1
     except AgentError as exc:
         sys.stderr.write(f"runs-fleet-agent: {exc}\n")

@@ -215,6 +215,10 @@ def open_run(
 def _patiently(ask: Callable[[], str | None], attempts: int, clock: Clock) -> str | None:
     """Asks a second time and more: IMDS may be a moment late on a machine that is just booting."""
     for attempt in range(attempts):
+        if attempt == 1:
+            _say(
+                f"IMDS does not answer; it is asked again for up to {attempts} times, once a second"
+            )
         if attempt:
             clock.wait(threading.Event(), METADATA_PAUSE_SECONDS)
         if (answer := ask()) is not None:
@@ -243,7 +247,15 @@ def _settle_state_dir(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
     except OSError as exc:
-        os.write(2, f"runs-fleet-agent: state directory {path}: {exc}\n".encode())
+        _say(
+            f"state directory {path} cannot be used: {exc.strerror or exc}; the run goes on without it, its journal in memory only:"
+            " start the agent as root, or set RUNS_FLEET_STATE_DIR"
+        )
+
+
+def _say(text: str) -> None:
+    """For the console alone: there is no log yet."""
+    os.write(2, f"runs-fleet-agent: {text}\n".encode())
 
 
 def _known_secrets(settings: Settings, environment: Mapping[str, str]) -> tuple[str, ...]:

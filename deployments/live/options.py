@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from agent.arguments import Parser
 from deployments.live import github
 from deployments.live.scenarios import SCENARIOS
 
@@ -14,7 +15,7 @@ PREFIX = "/runs-fleet/runners"
 
 def parser() -> argparse.ArgumentParser:
     """One subcommand a step; account and region have no default on purpose."""
-    whole = argparse.ArgumentParser("live", description=DESCRIPTION)
+    whole = Parser("live", description=DESCRIPTION)
     steps = whole.add_subparsers(required=True, metavar="STEP", dest="step")
 
     def step(name: str, does: str) -> argparse.ArgumentParser:
