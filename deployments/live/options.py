@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _common() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+def _common() -> Parser:
+    common = Parser(add_help=False)
     common.add_argument("--account", required=True, help="12 digits; no other is touched")
     common.add_argument("--region", required=True, help="such as eu-central-1")
     common.add_argument("--profile", help="AWS profile of the credentials; else as everywhere")
