@@ -102,6 +102,14 @@ def translate(error: Exception, *, call: str, resource: str, mend: str = "") -> 
     return AwsError(f"{call} on {resource}: {said}", mend=mend or fitting, transient=transient)
 
 
+def in_words(error: Exception) -> str:
+    """One line with its mend, for a person at a terminal where the call's name is in AWS's own text or does not matter."""
+    if isinstance(error, boto.ClientError):
+        return f"{error}; {_answered(error, error.operation_name, 'it')[1]}"
+    said, mend, _ = _unanswered(error, "AWS")
+    return f"{said}; {mend}"
+
+
 def error_code(error: Exception) -> str:
     """AWS's own code such as `ResourceNotFoundException`; empty when AWS did not answer."""
     if not isinstance(error, boto.ClientError):
@@ -152,7 +160,7 @@ def _unanswered(error: Exception, call: str) -> tuple[str, str, bool]:
 
 
 def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}".removesuffix(".")
 
 
 _CREDENTIALS_MEND = (

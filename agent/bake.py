@@ -1,6 +1,5 @@
 """`python -m agent.bake`: puts a runner's archive in its place while an image is made, as the agent itself does on an instance."""
 
-import argparse
 import shutil
 import sys
 import threading
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from agent.archive.staging import Marker, check_layout, installed, make_staging, put_in_place
 from agent.archive.unpack import unpack
+from agent.arguments import Parser
 from agent.clock import SystemClock
 from agent.errors import AgentError, DigestMismatch
 
@@ -59,7 +59,7 @@ def bake(
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status; results go to stdout, what is wrong to stderr in one line."""
-    parser = argparse.ArgumentParser("python -m agent.bake", description=__doc__)
+    parser = Parser("python -m agent.bake", description=__doc__)
     parser.add_argument("archive", type=Path)
     parser.add_argument("runner_dir", type=Path)
     parser.add_argument("--version", required=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent import __version__
+from agent.arguments import EXIT, Parser
 
 DESCRIPTION = "Takes an EC2 instance through one GitHub Actions job and ends it."
 STATE_DIR = "/var/lib/runs-fleet"
@@ -25,9 +26,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("runs-fleet-agent", description=DESCRIPTION)
+    parser = Parser("runs-fleet-agent", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="COMMAND")
 
     run = commands.add_parser("run", help="take this instance through one job and end it")
     run.set_defaults(command=_run)
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--scenario", default="job", metavar="NAME", help="what happens; see --list")
     demo.add_argument("--list", action="store_true", help="list the scenarios and exit")
+    demo.add_argument("--json", action="store_true", help="the result as one JSON object on stdout")
     demo.add_argument("--keep", action="store_true", help="keep the working directory")
     demo.add_argument(
         "--aws-endpoint",
@@ -83,11 +85,18 @@ def _run(_given: argparse.Namespace) -> int:
 
 
 def _demo(given: argparse.Namespace) -> int:
-    from agent.demo.main import Options, demo, show_scenarios
-
+    try:
+        from agent.demo.main import Options, demo, show_scenarios
+    except ModuleNotFoundError as exc:
+        sys.stderr.write(
+            f"runs-fleet-agent: demo needs the stand-ins for AWS, and the module {exc.name} is not installed;"
+            " run `make demo` in a clone of the repository, or install runs-fleet-agent[demo]\n"
+        )
+        return EXIT
     if given.list:
-        return show_scenarios()
-    return demo(given.scenario, Options(given.keep, given.aws_endpoint, given.runner_user))
+        return show_scenarios(as_json=given.json)
+    options = Options(given.keep, given.aws_endpoint, given.runner_user, given.json)
+    return demo(given.scenario, options)
 
 
 def _doctor(given: argparse.Namespace) -> int:
@@ -112,6 +121,9 @@ def _status(given: argparse.Namespace) -> int:
     from agent import status
 
     path = _state_dir() / "journal.jsonl"
+    if (why := status.unreadable(path)) is not None:
+        sys.stderr.write(f"runs-fleet-agent: {why}\n")
+        return 1
     print(status.as_json(path) if given.json else status.as_text(path))
     return 0
 

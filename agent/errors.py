@@ -125,6 +125,11 @@ class Interrupted(AgentError):
         self.reason = reason
 
 
+def over_its_limit(stage: str, seconds: float) -> TimeoutError:
+    """For the caller who knows which stage it was: neither asyncio nor Prefect says so."""
+    return TimeoutError(f"stage `{stage}` did not end within {seconds:g} s")
+
+
 def one_line(text: str, limit: int = 800) -> str:
     """The text on one line, without control characters, at most `limit` characters."""
     flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TextIO
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agent.aws import Clients
-from agent.aws_errors import translate
+from agent.aws_errors import in_words, translate
 from agent.clock import Clock, SystemClock
 from agent.errors import AgentError, SettingsError
 from agent.journal.journal import read
@@ -63,13 +63,19 @@ def logs(environment: Mapping[str, str], run_id: str | None, *, follow: bool, jo
         settings = Settings.from_environment(environment)
         run_id = run_id or _run_id_of(journal)
         if not settings.log_group:
-            raise SettingsError("RUNS_FLEET_LOG_GROUP is empty", mend="name the log group")
+            raise SettingsError(
+                "RUNS_FLEET_LOG_GROUP is empty, so nothing was shipped",
+                mend="name the log group there, such as /runs-fleet/agent",
+            )
         client = Clients(settings.region).get("logs")
         found = Reader(client, settings.log_group, run_id, clock=SystemClock())
         shown = show(found.follow() if follow else found.so_far(), sys.stdout)
     except KeyboardInterrupt:
         return 0
-    except (AgentError, BotoCoreError) as exc:
+    except BotoCoreError as exc:
+        sys.stderr.write(f"runs-fleet-agent: {in_words(exc)}\n")
+        return 1
+    except AgentError as exc:
         sys.stderr.write(f"runs-fleet-agent: {exc}\n")
         return 1
     if not shown:
@@ -154,6 +160,6 @@ def _run_id_of(journal: Path) -> str:
     if config is None:
         raise SettingsError(
             f"no run is known on this machine ({journal})",
-            mend="say which run: `runs-fleet-agent logs RUN_ID`",
+            mend="say which run: `runs-fleet-agent logs RUN_ID`, GitHub's run id or `boot`",
         )
     return config.run_id

@@ -9,11 +9,28 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from agent.accepted import AbsolutePath, Boolean, MayUse, Positive, Url, Version
+from agent.accepted import (
+    AbsolutePath,
+    Boolean,
+    Bucket,
+    InstanceId,
+    LogGroup,
+    MayUse,
+    Namespace,
+    ParameterPath,
+    Positive,
+    Region,
+    Sha256,
+    Url,
+    UserName,
+    Version,
+)
 from agent.errors import SettingsError, one_line
 
+MEND = "mend it in the agent's environment, on an instance /etc/runs-fleet/agent.env"
 METRICS_NAMESPACE = "RUNS_FLEET_METRICS_NAMESPACE"
 MAY_BE_EMPTY = ("RUNS_FLEET_LOG_GROUP", METRICS_NAMESPACE)
 """An empty one turns off what it names."""
@@ -25,28 +42,24 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
-    instance_id: str | None = Field(
+    instance_id: InstanceId | None = Field(
         None,
         alias="RUNS_FLEET_INSTANCE_ID",
-        pattern=r"^i-[0-9a-f]{8,17}$",
         description="the instance that `run` ends; from IMDS when not set",
     )
-    region: str | None = Field(
+    region: Region | None = Field(
         None,
         alias="AWS_REGION",
-        pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$",
         description="region of every AWS client; from IMDS when not set",
     )
-    secrets_path_prefix: str = Field(
+    secrets_path_prefix: ParameterPath = Field(
         "/runs-fleet/runners",
         alias="RUNS_FLEET_SECRETS_PATH_PREFIX",
-        pattern=r"^(/[A-Za-z0-9_.-]+)+$",
         description="SSM path prefix; `{prefix}/{instance_id}/config` and, where it exists, `…/credential` are read",
     )
-    config_bucket: str | None = Field(
+    config_bucket: Bucket | None = Field(
         None,
         alias="RUNS_FLEET_CONFIG_BUCKET",
-        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
         description="S3 bucket of the runner cache; no cache when not set",
     )
     termination_queue_url: Url | None = Field(
@@ -54,10 +67,9 @@ class Settings(BaseModel):
         alias="RUNS_FLEET_TERMINATION_QUEUE_URL",
         description="SQS queue, standard or FIFO; wins over the runner config's `termination_queue_url`",
     )
-    log_group: str = Field(
+    log_group: LogGroup = Field(
         "/runs-fleet/agent",
         alias="RUNS_FLEET_LOG_GROUP",
-        pattern=r"^[A-Za-z0-9_/.#-]{0,512}$",
         description="CloudWatch Logs group; empty turns shipping off",
     )
     spool_max_mb: float = Field(
@@ -67,10 +79,9 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         description="of the log files in the state directory; past it the oldest is dropped, and a line in its place says how much",
     )
-    metrics_namespace: str = Field(
+    metrics_namespace: Namespace = Field(
         "RunsFleetAgent",
         alias=METRICS_NAMESPACE,
-        pattern=r"^([A-Za-z0-9.\-_/#]{1,255})?$",
         description="CloudWatch metrics of each job come from one line in the agent stream (embedded metric format); empty turns it off",
     )
     runner_version: Version = Field(
@@ -78,10 +89,9 @@ class Settings(BaseModel):
         alias="RUNS_FLEET_RUNNER_VERSION",
         description="`latest` or an exact version such as `2.336.0`",
     )
-    runner_sha256: str | None = Field(
+    runner_sha256: Sha256 | None = Field(
         None,
         alias="RUNS_FLEET_RUNNER_SHA256",
-        pattern=r"^[0-9a-f]{64}$",
         description="pins the digest: with an exact version GitHub's API is not asked",
     )
     runner_dir: AbsolutePath = Field(
@@ -89,10 +99,9 @@ class Settings(BaseModel):
         alias="RUNS_FLEET_RUNNER_DIR",
         description="where the runner lives; one already there of the right version and digest is used as it is",
     )
-    runner_user: str | None = Field(
+    runner_user: UserName | None = Field(
         None,
         alias="RUNS_FLEET_RUNNER_USER",
-        pattern=r"^[a-z_][a-z0-9_-]{0,31}$",
         description="who runs `config.sh` and `run.sh`: `runner` when the agent is root, else the agent's own user",
     )
     job_may_use_instance_role: MayUse = Field(
@@ -228,9 +237,7 @@ class Settings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as exc:
             wrong = [_explain(error, given) for error in exc.errors()]
-            raise SettingsError(
-                "; ".join(wrong), mend="set it in the agent's environment file"
-            ) from None
+            raise SettingsError("; ".join(wrong), mend=MEND) from None
 
     @classmethod
     def usable_part(cls, environment: Mapping[str, str]) -> Self:
@@ -265,5 +272,27 @@ def _explain(error: ErrorDetails, given: Mapping[str, str]) -> str:
     field = next(f for f in Settings.model_fields.values() if f.alias == variable)
     secret = "SecretStr" in str(field.annotation)
     value = "***" if secret else one_line(given.get(variable, ""), 80)
-    wanted = error["msg"].removeprefix("Value error, ")
-    return f"{variable}={value!r} cannot be used: {wanted} ({field.description})"
+    return f"{variable}={value!r} cannot be used: it takes {_accepted(error, field)} ({field.description})"
+
+
+def _accepted(error: ErrorDetails, field: FieldInfo) -> str:
+    """What the field takes, in words: pydantic's own are for who wrote the class."""
+    if error["type"] == "value_error":
+        return error["msg"].removeprefix("Value error, ")
+    if error["type"] == "literal_error":
+        return str(error["ctx"]["expected"]).replace("'", "")
+    if "bool" in str(field.annotation):
+        return "true or false"
+    number = "a whole number" if "int" in str(field.annotation) else "a number"
+    return " ".join([number, *_bounds(field)])
+
+
+def _bounds(field: FieldInfo) -> list[str]:
+    words = {"gt": "above", "ge": "from", "le": "to"}
+    known = {
+        name: getattr(each, name)
+        for each in field.metadata
+        for name in words
+        if hasattr(each, name)
+    }
+    return [f"{words[name]} {known[name]:.15g}" for name in words if name in known]

@@ -5,6 +5,8 @@ import re
 import sys
 from pathlib import Path
 
+from outcome_examples import examples
+
 from agent.demo.scenarios import scenarios
 from agent.outcome import EXPLAINED
 from agent.settings import Settings
@@ -44,6 +46,15 @@ def outcomes_table() -> str:
     return "\n".join(rows)
 
 
+def examples_table() -> str:
+    """One row a reason: what the agent says when a run ends so."""
+    rows = ["| `reason` | what the agent said of one such run |", "|---|---|"]
+    for reason, outcome in examples().items():
+        said = outcome.detail.replace("|", r"\|") or "nothing: there is nothing to mend"
+        rows.append(f"| `{reason}` | {said} |")
+    return "\n".join(rows)
+
+
 def scenarios_table() -> str:
     """One row a demo scenario."""
     rows = ["| scenario | what happens | how the run ends |", "|---|---|---|"]
@@ -77,6 +88,7 @@ def with_tables(text: str) -> str:
     tables = {
         "settings": settings_table(),
         "outcomes": outcomes_table(),
+        "examples": examples_table(),
         "scenarios": scenarios_table(),
         "metrics": metrics_table(),
         "alarms": alarms_table(),

@@ -39,7 +39,7 @@ async def run_job() -> State[Any]:
     outcome = await take_through(run, orchestrated)
     milestones().over.set()
     return _state(
-        outcome, run.redactor.mask(f"{outcome.reason}: {outcome.detail or outcome.job_result}")
+        outcome, run.redactor.mask(f"{outcome.reason}: {outcome.sentence or outcome.job_result}")
     )
 
 

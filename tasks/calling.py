@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from prefect import Task
 
+from agent.errors import over_its_limit
 from agent.events import warning
 from tasks.policy import may_pass, when_transient
 
@@ -31,18 +32,27 @@ class Call(Protocol):
 async def orchestrated(
     task: Task[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs
 ) -> R:
-    """Through Prefect's engine, inside a flow run: a task run with its states."""
-    return await task(*args, **kwargs)
+    """Through Prefect's engine, inside a flow run: a task run with its states. Raises `TimeoutError` as `plainly` does."""
+    try:
+        return await task(*args, **kwargs)
+    except TimeoutError as exc:
+        raise over_its_limit(task.name, task.timeout_seconds or 0) from exc
 
 
 async def plainly(task: Task[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Without the engine: nothing is recorded and no API is needed; retries, pauses and time limit are the decorator's."""
+    """Without the engine: nothing is recorded and no API is needed; retries, pauses and time limit are the decorator's.
+
+    Raises:
+        TimeoutError: it was over its time limit, also at its last try; the text names task and limit.
+    """
     for attempt in range(task.retries + 1):
         try:
             async with asyncio.timeout(task.timeout_seconds):
                 return await task.fn(*args, **kwargs)
         except Exception as exc:
             if attempt == task.retries or not (may_pass(exc) or _always_retried(task)):
+                if isinstance(exc, TimeoutError):
+                    raise over_its_limit(task.name, task.timeout_seconds or 0) from exc
                 raise
             warning(log, "task.tried_again", task=task.name, error=exc)
         await asyncio.sleep(_pause_seconds(task, attempt))

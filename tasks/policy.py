@@ -60,4 +60,4 @@ def _mask(error: BaseException, run: RunContext) -> None:
     mask = run.redactor.mask
     error.args = tuple(mask(arg) if isinstance(arg, str) else arg for arg in error.args)
     if isinstance(error, AgentError):
-        error.what = mask(error.what)
+        error.what, error.mend = mask(error.what), mask(error.mend)

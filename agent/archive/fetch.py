@@ -100,7 +100,7 @@ def _check(answer: httpx.Response, url: str, expected_size: int | None) -> None:
         again = answer.headers.get("Retry-After", "")
         raise DownloadError(
             text,
-            mend="GitHub's status page; or fill the cache",
+            mend="look at https://www.githubstatus.com and launch again; a filled S3 cache needs no GitHub",
             transient=answer.status_code
             in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.REQUEST_TIMEOUT)
             or answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR,
@@ -110,7 +110,7 @@ def _check(answer: httpx.Response, url: str, expected_size: int | None) -> None:
     if None not in (announced, expected_size) and announced != expected_size:
         raise DownloadError(
             f"{url} announces {announced} bytes, GitHub's API {expected_size}",
-            mend="check the proxy in between",
+            mend="check the proxy between this instance and GitHub",
         )
 
 

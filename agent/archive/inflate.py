@@ -103,7 +103,7 @@ class Inflater:
                 rest = engine.unused_data
         if not engine.eof:
             raise ArchiveError(
-                f"the archive is cut short after {self.archive_bytes} bytes", mend=MEND
+                f"the runner's archive is cut short after {self.archive_bytes} bytes", mend=MEND
             )
 
     def _new_engine(self) -> Engine:
@@ -138,7 +138,7 @@ class Inflater:
                 plain = engine.decompress(data, PIECE_BYTES)
             except self._errors as exc:
                 raise ArchiveError(
-                    f"the archive is not gzip or damaged after {self.archive_bytes} bytes (it begins with {self._head!r}): {exc}",
+                    f"the runner's archive is damaged or no gzip: it does not unpack after {self.archive_bytes} bytes, {_what(self._head)} ({exc})",
                     mend=MEND,
                 ) from None
             self.unpacked_bytes += len(plain)
@@ -163,3 +163,10 @@ def disk_trouble(path: Path, exc: OSError) -> RunnerDirError:
         f"{path} cannot be written: {exc.strerror or exc}",
         mend="check RUNS_FLEET_RUNNER_DIR, its owner and the volume's size",
     )
+
+
+def _what(head: bytes) -> str:
+    """What begins like this; a proxy's page is the commonest thing that is no archive."""
+    if head.startswith(MAGIC):
+        return "though it begins as gzip"
+    return f"and begins with {head!r}" + (", so it is a page" if head[:1] == b"<" else "")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 PIECE_BYTES = 512 * 1024
 """Plain bytes handed on at once, however many more there are in a slice."""
-MEND = "delete the object from the cache, where it came from there; check the proxy in between"
+MEND = "launch again, since a damaged download mends itself; if it happens again, delete the archive from the cache bucket and check the proxy in between"
 
 
 @dataclass(frozen=True, slots=True)

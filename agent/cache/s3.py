@@ -118,5 +118,5 @@ class RunnerCache:
         except (BotoCoreError, ClientError, HTTPError, OSError) as exc:
             raise DownloadError(
                 f"the transfer of s3://{self._bucket}/{key} broke: {exc}",
-                mend="GitHub is asked instead",
+                mend="GitHub is asked instead; look at the S3 endpoint if it happens again",
             ) from exc

@@ -97,15 +97,13 @@ def _logs(play: Play) -> Iterator[Promise]:
     said, shipped = said_by_the_runner(play), runner_stream_lines(play)
     same = [line or " " for line in said] == [line or " " for line in shipped]
     yield Promise(
-        "CloudWatch: every line that the runner printed, once and in order",
+        "CloudWatch: every line of the runner, once, in order",
         same,
         f"{len(shipped)} of {len(said)} lines",
     )
     agent = [name for name in play.cloud.log_streams() if name.endswith("/agent")]
     last = "instance.terminate" in "".join(x for name in agent for x in play.cloud.log_lines(name))
-    yield Promise(
-        "CloudWatch: the agent's own words up to the terminate call", last, ", ".join(agent)
-    )
+    yield Promise("CloudWatch: the agent's words up to the terminate call", last, ", ".join(agent))
 
 
 def _processes(play: Play) -> Promise:

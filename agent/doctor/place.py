@@ -11,7 +11,7 @@ from agent.settings import Settings
 
 ENVIRONMENT_FILE = Path("/etc/runs-fleet/agent.env")
 """What the systemd unit reads."""
-_MEND_IMDS = "let the instance reach IMDS (IMDSv2)"
+_MEND_IMDS = "turn IMDSv2 on in the launch template"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,10 @@ def with_file(environment: Mapping[str, str], file: Path | None) -> dict[str, st
     except OSError as exc:
         if file is None:
             return dict(environment)
-        raise SettingsError(f"{file} cannot be read: {exc}", mend="name another") from exc
+        raise SettingsError(
+            f"--environment-file {file} cannot be read: {exc.strerror or exc}",
+            mend="name a file that is there and that you may read",
+        ) from exc
     pairs = (line.partition("=") for line in map(str.strip, text.splitlines()) if line[:1] not in "#;")  # fmt: skip
     return {name.strip(): _unquoted(value.strip()) for name, _, value in pairs} | dict(environment)
 

@@ -44,7 +44,10 @@ def end(environment: Mapping[str, str], *, after_flow: bool, stopped_by: str | N
     _ask_the_agent_to_stop(settings.state_dir, Limits.of(environment).stop)
     with lock(settings.state_dir) as held:
         if held is None:
-            sys.stderr.write("runs-fleet-agent: the agent is still at work\n")
+            sys.stderr.write(
+                f"runs-fleet-agent: the agent at work on {settings.state_dir} did not stop when asked to;"
+                " see `runs-fleet-agent status`, and call `end` again\n"
+            )
             return 1
         _ignore_signals()
         return _end(environment, settings, wrong, stopped_by)
@@ -86,7 +89,7 @@ def _end(
 def _explain(run: RunContext, wrong: SettingsError | None, stopped_by: str | None) -> None:
     """What is known of why, where the flow left no outcome."""
     if wrong is not None:
-        record_outcome(run, Outcome(Reason.SETTINGS_INVALID, str(wrong), exit_code=-1))
+        record_outcome(run, Outcome(Reason.SETTINGS_INVALID, wrong.what, wrong.mend, exit_code=-1))
     elif stopped_by:
         run.stop.ask(StopRequest(Reason.STOP_SIGNAL, f"the agent received {stopped_by}"))
     elif run.is_new:

@@ -63,7 +63,10 @@ def supervise(
     with contextlib.ExitStack() as stack:
         held = stack.enter_context(lock(state_dir))
         if held is None:
-            _say(f"another agent is at work on {state_dir}; this one ends and changes nothing")
+            _say(
+                f"another agent is at work on {state_dir}; this one ends and changes nothing:"
+                " see `runs-fleet-agent status`, or give this one a RUNS_FLEET_STATE_DIR of its own"
+            )
             return BUSY_EXIT
         _set_earlier_life_aside(state_dir)
         _become_subreaper()
@@ -273,7 +276,9 @@ def _power_off(environment: Mapping[str, str]) -> bool:
     command = environment.get("RUNS_FLEET_POWER_OFF_COMMAND", "")
     dry_run = environment.get("RUNS_FLEET_DRY_RUN", "").lower() not in ("", "false", "0", "no")
     if not command.strip() or dry_run:
-        _say("the instance could not be ended; terminate it by hand")
+        _say(
+            "the instance could not be ended; terminate it by hand in EC2, and see the lines above for why"
+        )
         return dry_run
     _say(f"the instance could not be ended; running the power-off command: {command}")
     try:

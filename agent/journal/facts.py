@@ -121,6 +121,8 @@ class Ended(Fact):
     oom_kills: int | None = None
     monotonic: float = 0.0
     """As in `RunnerStarted`: the finish timeout counts from here, whoever goes on with the end."""
+    mend: str = ""
+    """What the person on call does about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
+from agent.accepted import matching
 from agent.errors import Addressee, ConfigError
 
 MAX_PARAMETER_CHARS = 65_536
@@ -63,11 +65,26 @@ RunnerName = Annotated[str, StringConstraints(max_length=64), AfterValidator(_on
 Label = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARS), AfterValidator(_label)
 ]
-Org = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,99}$")]
-Repo = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,99}/[A-Za-z0-9_.-]{1,100}$")
+Org = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9][A-Za-z0-9-]{0,99}",
+        "must be an organisation's name: letters, digits and hyphens",
+    ),
 ]
-RunId = Annotated[str, StringConstraints(min_length=1, pattern=r"^[A-Za-z0-9_.#/-]{1,128}$")]
+Repo = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9][A-Za-z0-9-]{0,99}/[A-Za-z0-9_.-]{1,100}",
+        "must be owner/name, of letters, digits and `_.-`",
+    ),
+]
+RunId = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9_.#/-]{1,128}", "must be 1 to 128 letters, digits and `_.#/-`: it names streams"
+    ),
+]
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_timestamp)]
 
 
@@ -237,9 +254,21 @@ def _decompress(packed: str, where: str) -> str:
 
 def _faults(exc: ValidationError) -> str:
     return "; ".join(
-        f"{_path(error['loc'])}{error['msg'].removeprefix('Value error, ')}"
-        for error in exc.errors(include_input=False)
+        f"{_path(error['loc'])}{_said(error)}" for error in exc.errors(include_input=False)
     )
+
+
+def _said(error: ErrorDetails) -> str:
+    """In words of the parameter's author; pydantic's never quote a value here, and neither do these."""
+    match error["type"]:
+        case "missing":
+            return "is missing"
+        case "string_type":
+            return "must be a string"
+        case "string_too_long":
+            return f"must not be longer than {error['ctx']['max_length']} characters"
+        case _:
+            return error["msg"].removeprefix("Value error, ")
 
 
 def _path(location: tuple[int | str, ...]) -> str:

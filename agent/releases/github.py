@@ -80,7 +80,7 @@ class Releases:
         """
         if token and not re.fullmatch(r"[!-~]+", token):
             raise SettingsError(
-                "RUNS_FLEET_GITHUB_TOKEN holds a blank, a line's end or another character that no token has",
+                "RUNS_FLEET_GITHUB_TOKEN='***' cannot be used: it holds a blank, a line's end or another character that no token has",
                 mend="set it in the agent's environment file",
             )
         self._client = client
@@ -133,13 +133,13 @@ class Releases:
             if status == httpx.codes.NOT_FOUND:
                 raise ReleaseError(
                     f"GitHub has no runner release {version!r} ({url} answers 404)",
-                    mend="set RUNS_FLEET_RUNNER_VERSION to a version from the releases page",
+                    mend="set RUNS_FLEET_RUNNER_VERSION to one from https://github.com/actions/runner/releases",
                 )
             seconds = rate_limit_seconds(status, headers, body, self._clock)
             if seconds is None:
                 raise DownloadError(
                     f"{url} answers {status}",
-                    mend="GitHub's status page; or fill the cache and " + _MEND_PIN,
+                    mend="look at https://www.githubstatus.com; or fill the cache and " + _MEND_PIN,
                     transient=status >= httpx.codes.INTERNAL_SERVER_ERROR,
                 )
             self._sit_out(url, seconds, deadline)
@@ -164,7 +164,8 @@ class Releases:
         """Ends an answer that does not end by itself, be it large or slow."""
         if got > LARGEST_ANSWER_BYTES:
             raise ReleaseError(
-                f"{url} answers with more than 4 MiB", mend="check the proxy in between"
+                f"{url} answers with more than 4 MiB",
+                mend="check the proxy between this instance and GitHub",
             )
         if self._stop.is_set():
             raise _stopped()

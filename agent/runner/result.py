@@ -144,16 +144,19 @@ def _why(said: Conversation, exit_code: int | None, *, files_left: bool) -> tupl
         lost = Reason.RUNNER_LOST, _lost(said, exit_code, files_left=files_left)
         return (Reason.JOB_SERVED, "") if said.job_result else lost
     if said.deprecated or _DEPRECATED_CODE in codes:
-        return Reason.RUNNER_DEPRECATED, said.deprecated or f"runner {said.version} is deprecated"
+        return (
+            Reason.RUNNER_DEPRECATED,
+            said.deprecated or f"GitHub gives no jobs to runner {said.version} any more",
+        )
     if said.conflict_final or _CONFLICT_CODE in codes:
         return (
             Reason.SESSION_CONFLICT,
-            f"another session for this runner exists ({said.conflicts} tries)",
+            f"GitHub says that another session for this runner exists ({said.conflicts} tries)",
         )
     if said.restart_loop:
         return (
             Reason.RUNNER_RESTART_LOOP,
-            f"{said.restarts} restarts; last error: {said.error or 'none told'}",
+            f"run.sh started the listener again {said.restarts} times, and it took no job; its last error: {said.error or 'none told'}",
         )
     if crash := next((code for code in codes if _is_crash(code)), None):
         return Reason.RUNNER_CRASHED, f"the listener ended with {_code(crash)}"
@@ -164,7 +167,7 @@ def _lost(said: Conversation, exit_code: int | None, *, files_left: bool) -> str
     crash = next((code for code in (said.listener_code, exit_code) if _is_crash(code)), None)
     ended = f"; the listener ended with {_code(crash)}" if crash else ""
     files = "" if files_left else "; the listener removed its registration, so it gave the job up"
-    return f"no line told how job {one_line(said.job_name or said.job_id or '', 300)!r} ended{ended}{files}"
+    return f"the runner did not say how job {one_line(said.job_name or said.job_id or '', 300)!r} ended{ended}{files}"
 
 
 def _terminated(said: Conversation, exit_code: int | None, *, files_left: bool) -> str:

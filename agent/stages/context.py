@@ -171,12 +171,13 @@ def open_run(
     if instance_id is None:
         raise SettingsError(
             "it is not known which instance this is: IMDS does not answer",
-            mend="set RUNS_FLEET_INSTANCE_ID, or let the instance reach IMDS (IMDSv2)",
+            mend="turn IMDSv2 on in the launch template, or set RUNS_FLEET_INSTANCE_ID; where this is no instance, try `runs-fleet-agent demo`",
         )
     region = settings.region or _patiently(metadata.region, attempts, clock)
     if region is None:
         raise SettingsError(
-            "the AWS region is not known: IMDS does not answer", mend="set AWS_REGION"
+            "it is not known which AWS region this is: IMDS does not answer",
+            mend="turn IMDSv2 on in the launch template, or set AWS_REGION",
         )
     _settle_state_dir(settings.state_dir)
     boot_id = _boot_id()
@@ -214,6 +215,10 @@ def open_run(
 def _patiently(ask: Callable[[], str | None], attempts: int, clock: Clock) -> str | None:
     """Asks a second time and more: IMDS may be a moment late on a machine that is just booting."""
     for attempt in range(attempts):
+        if attempt == 1:
+            _say(
+                f"IMDS does not answer; it is asked again for up to {attempts} times, once a second"
+            )
         if attempt:
             clock.wait(threading.Event(), METADATA_PAUSE_SECONDS)
         if (answer := ask()) is not None:
@@ -242,7 +247,15 @@ def _settle_state_dir(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
     except OSError as exc:
-        os.write(2, f"runs-fleet-agent: state directory {path}: {exc}\n".encode())
+        _say(
+            f"state directory {path} cannot be used: {exc.strerror or exc}; the run goes on without it, its journal in memory only:"
+            " start the agent as root, or set RUNS_FLEET_STATE_DIR"
+        )
+
+
+def _say(text: str) -> None:
+    """For the console alone: there is no log yet."""
+    os.write(2, f"runs-fleet-agent: {text}\n".encode())
 
 
 def _known_secrets(settings: Settings, environment: Mapping[str, str]) -> tuple[str, ...]:

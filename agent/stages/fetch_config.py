@@ -205,5 +205,5 @@ def _nothing_came(run: RunContext, parameters: Parameters, *, half: bool) -> Con
     minutes = run.settings.standby_deadline_minutes
     return NoConfig(
         f"{parameters.config_path} did not appear within {minutes:g} minutes",
-        mend="see why the orchestrator gave this instance no job",
+        mend="nothing if this was a spare that nobody needed, else see why the orchestrator did not write it",
     )

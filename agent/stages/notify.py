@@ -35,7 +35,12 @@ def notify(run: RunContext, status: Status) -> bool:
         return False
     url = queue_url(run)
     if not url:
-        warning(log, "message.no_queue", status=status, mend="set RUNS_FLEET_TERMINATION_QUEUE_URL")
+        warning(
+            log,
+            "message.no_queue",
+            status=status,
+            mend="set RUNS_FLEET_TERMINATION_QUEUE_URL, or termination_queue_url in the runner config",
+        )
         if not started:
             run.journal.add(MessageGivenUp(run.journal.now(), error="no queue is known"))
         return False
@@ -91,7 +96,7 @@ def final_message(run: RunContext) -> JobStatus:
         duration_seconds=_seconds_between(started_at, completed_at),
         started_at=started_at,
         completed_at=completed_at,
-        error=None if good else outcome.detail or outcome.reason,
+        error=None if good else outcome.sentence,
         interrupted_by=outcome.reason if outcome.status is Status.INTERRUPTED else None,
         job_result=outcome.job_result,
         job_name=outcome.job_name or None,

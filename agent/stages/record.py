@@ -3,7 +3,7 @@
 import logging
 import traceback
 
-from agent.errors import AgentError, one_line
+from agent.errors import AgentError, Interrupted, one_line
 from agent.events import event
 from agent.journal.facts import Ended
 from agent.journal.progress import Progress
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 CRASHED = Outcome(
     Reason.AGENT_CRASHED,
-    "the agent's flow ended without saying how; see the agent stream",
+    "the agent's flow ended without saying how",
     job_result=JobResult.UNKNOWN,
     exit_code=-1,
 )
@@ -37,6 +37,7 @@ def record_outcome(run: RunContext, outcome: Outcome, peaks: Peaks | None = None
                 min_disk_free_mb=peaks.disk_free_mb,
                 oom_kills=peaks.oom_kills,
                 monotonic=run.clock.monotonic(),
+                mend=run.redactor.mask(one_line(outcome.next_step)),
             )
         )
         event(
@@ -46,6 +47,7 @@ def record_outcome(run: RunContext, outcome: Outcome, peaks: Peaks | None = None
             status=outcome.status,
             job_result=outcome.job_result,
             detail=outcome.detail or None,
+            mend=outcome.next_step or None,
         )
     return outcome_of(run.progress)
 
@@ -66,6 +68,7 @@ def outcome_of(progress: Progress) -> Outcome:
         return Outcome(
             Reason(ended.reason),
             ended.detail,
+            ended.mend,
             job_result=JobResult(ended.job_result),
             job_name=ended.job_name,
             exit_code=ended.exit_code,
@@ -80,9 +83,12 @@ def outcome_of_error(run: RunContext, error: BaseException) -> Outcome:
         request = run.stop.request
         if request is not None and run.progress.runner_started is None:
             return Outcome(request.reason, request.detail, exit_code=-1)
-        return Outcome(error.reason, str(error), exit_code=-1)
+        mend = "" if isinstance(error, Interrupted) else error.mend
+        return Outcome(error.reason, error.what, mend, exit_code=-1)
     if isinstance(error, TimeoutError):
-        return Outcome(Reason.STAGE_TIMEOUT, f"a stage was over its limit: {error}", exit_code=-1)
+        return Outcome(
+            Reason.STAGE_TIMEOUT, str(error) or "a stage did not end within its limit", exit_code=-1
+        )
     text = "".join(traceback.format_exception(error))
     log.error("agent.crashed %s", text)
     return Outcome(

@@ -49,5 +49,5 @@ class DiskWatcher:
         self.min_free_mb_seen = int(free_mb) if seen is None else min(seen, int(free_mb))
         if free_mb >= self._min_free_mb:
             return None
-        detail = f"{int(free_mb)} MB free on {self._where}, fewer than {self._min_free_mb:g}"
+        detail = f"{int(free_mb)} MB free on {self._where}, fewer than {self._min_free_mb:g} (RUNS_FLEET_DISK_MIN_FREE_MB)"
         return StopRequest(Reason.DISK_FULL, detail)

@@ -34,7 +34,7 @@ class IdleWatcher:
         """A request when the wait is over."""
         if self._has_job or self._clock.monotonic() - self._since < self._minutes * 60:
             return None
-        within = f"within {self._minutes:g} minutes"
+        within = f"within {self._minutes:g} minutes (RUNS_FLEET_JOB_WAIT_MINUTES)"
         if self._listening:
             return StopRequest(Reason.NO_JOB, f"the runner listened, but got no job {within}")
         return StopRequest(

@@ -18,5 +18,5 @@ class RuntimeWatcher:
         """A request when the time is over."""
         if self._clock.monotonic() < self._at:
             return None
-        detail = f"the runner ran longer than {self._max_minutes:g} minutes"
+        detail = f"the runner ran longer than {self._max_minutes:g} minutes (RUNS_FLEET_MAX_RUNTIME_MINUTES)"
         return StopRequest(Reason.MAX_RUNTIME, detail)

@@ -3,7 +3,6 @@
 A version is immutable: what is there already stays, and must be the same. The pointers are moved last.
 """
 
-import argparse
 import base64
 import hashlib
 import sys
@@ -16,6 +15,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agent import __version__
+from agent.arguments import Parser
+from agent.aws_errors import in_words
 from deployments.artefact.targets import MACHINES
 from deployments.artefact.wheels import ROOT
 
@@ -200,7 +201,7 @@ def _refused(call: str, bucket: str, key: str, exc: Exception) -> PublishError:
 
 def main(arguments: Sequence[str]) -> int:
     """Publishes; the Terraform variables go to stdout, the rest to stderr. 1 when it could not."""
-    parser = argparse.ArgumentParser("deployments/publish", description=__doc__)
+    parser = Parser("deployments/publish", description=__doc__)
     parser.add_argument("--bucket", required=True, help="the bucket of the runner cache will do")
     parser.add_argument("--arch", choices=tuple(MACHINES), action="append", help="all by default")
     parser.add_argument("--region", help="of the bucket; from AWS's own settings by default")
@@ -213,7 +214,10 @@ def main(arguments: Sequence[str]) -> int:
         act = plan if given.dry_run else publish
         for line in act(client, given.bucket, releases):
             sys.stderr.write(f"{line}\n")
-    except (PublishError, BotoCoreError, ValueError) as exc:
+    except BotoCoreError as exc:
+        sys.stderr.write(f"publish: {in_words(exc)}\n")
+        return 1
+    except (PublishError, ValueError) as exc:
         sys.stderr.write(f"publish: {exc}\n")
         return 1
     sys.stdout.write("\n".join(variables(release) for release in releases))

@@ -13,6 +13,7 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from agent.aws import share_service_models
+from agent.aws_errors import in_words
 from agent.clock import SystemClock
 from agent.errors import AgentError
 from deployments.live.account import Aws, Place, Refused, opened
@@ -44,7 +45,10 @@ def main(arguments: Sequence[str]) -> int:
     except Refused as exc:
         sys.stderr.write(f"live: {exc}\n")
         return REFUSED
-    except (AgentError, BotoCoreError, ClientError) as exc:
+    except (BotoCoreError, ClientError) as exc:
+        sys.stderr.write(f"live: {in_words(exc)}\n")
+        return FAILED
+    except AgentError as exc:
         sys.stderr.write(f"live: {exc}\n")
         return FAILED
     except KeyboardInterrupt:

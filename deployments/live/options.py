@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from agent.arguments import Parser
 from deployments.live import github
 from deployments.live.scenarios import SCENARIOS
 
@@ -14,7 +15,7 @@ PREFIX = "/runs-fleet/runners"
 
 def parser() -> argparse.ArgumentParser:
     """One subcommand a step; account and region have no default on purpose."""
-    whole = argparse.ArgumentParser("live", description=DESCRIPTION)
+    whole = Parser("live", description=DESCRIPTION)
     steps = whole.add_subparsers(required=True, metavar="STEP", dest="step")
 
     def step(name: str, does: str) -> argparse.ArgumentParser:
@@ -46,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _common() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
+def _common() -> Parser:
+    common = Parser(add_help=False)
     common.add_argument("--account", required=True, help="12 digits; no other is touched")
     common.add_argument("--region", required=True, help="such as eu-central-1")
     common.add_argument("--profile", help="AWS profile of the credentials; else as everywhere")

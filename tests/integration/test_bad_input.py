@@ -1,10 +1,14 @@
-"""Bad input to the whole agent: one clear line, the right exit status, an ended instance, nothing left running."""
+"""Bad input to the whole agent, and the walk of a new user through its refusals: one clear line, the right exit status, an ended instance."""
 
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+from agent.cli import main
 from agent.demo.play import Play, Script
 from agent.demo.promises import progress
 from agent.localcloud.jit import encoded_jit_config
@@ -13,6 +17,7 @@ from agent.outcome import Reason
 from tests.integration.conftest import Played, Run
 
 QUICK = Scenario(time_scale=0.05)
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 REFUSED = {"status": 403, "code": "UnauthorizedOperation"}
 
 
@@ -153,14 +158,114 @@ def test_a_second_stop_signal_does_not_cut_the_end_short(run: Run) -> None:
     run(script).assert_all_promises_held()
 
 
-def test_a_word_that_is_no_command_is_refused_with_the_list_of_commands(run: Run) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-m", "agent", "runn"],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+REFUSALS: dict[str, tuple[tuple[str, ...], dict[str, str], int, tuple[str, ...]]] = {
+    # what a new user does: the arguments, the environment, the exit status, what the one line holds
+    "no command": ((), {}, 2, ("COMMAND", "see `runs-fleet-agent --help`")),
+    "no such command": (("runn",), {}, 2, ("'runn'", "'run'", "'demo'", "--help")),
+    "no such option": (("run", "--fast"), {}, 2, ("--fast", "--help")),
+    "an option without its value": (("demo", "--scenario"), {}, 2, ("--scenario", "demo --help")),
+    "no such scenario": (("demo", "--scenario", "x"), {}, 2, ("--scenario x", "spot-notice")),
+    "no such user": (("demo", "--runner-user", "no-one"), {}, 2, ("'no-one'", "useradd")),
+    "a stand-in that is none": (
+        ("demo", "--aws-endpoint", "localhost:1"),
+        {},
+        2,
+        ("localhost:1", "give a URL"),
+    ),
+    "no such file": (("doctor", "--environment-file", "/no/x"), {}, 1, ("/no/x", "name a file")),
+    "no run to read": (("logs",), {}, 1, ("no run is known", "logs RUN_ID")),
+    "nothing was shipped": (
+        ("logs", "1"),
+        {"RUNS_FLEET_LOG_GROUP": ""},
+        1,
+        ("RUNS_FLEET_LOG_GROUP", "name the log group"),
+    ),
+    "no region": (("logs", "1"), {}, 1, ("specify a region", "set AWS_REGION")),
+    "nobody answers": (
+        ("logs", "1"),
+        {"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+        1,
+        ("logs:FilterLogEvents", "127.0.0.1:9", "check the region"),
+    ),
+    "a wrong setting": (
+        ("logs", "1"),
+        {"AWS_REGION": "Frankfurt"},
+        1,
+        ("AWS_REGION='Frankfurt'", "such as eu-central-1", "agent.env"),
+    ),
+    "no instance": (("end",), {}, 1, ("which instance", "IMDS", "RUNS_FLEET_INSTANCE_ID", "demo")),
+    "no region to end it in": (
+        ("end",),
+        {"RUNS_FLEET_INSTANCE_ID": "i-0123456789abcdef0"},
+        1,
+        ("which AWS region", "AWS_REGION"),
+    ),
+    "a journal that is none": (
+        ("status",),
+        {"RUNS_FLEET_STATE_DIR": "STATE/journal-is-a-folder"},
+        1,
+        ("journal.jsonl", "as root"),
+    ),
+}
+NOWHERE = {
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9",
+    "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_MAX_ATTEMPTS": "1",
+    "AWS_CONFIG_FILE": "/dev/null",
+}
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_a_refusal_is_one_line_on_stderr_that_names_what_where_and_the_mend(
+    what: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments, environment, wanted, words = REFUSALS[what]
+    (tmp_path / "journal-is-a-folder/journal.jsonl").mkdir(parents=True)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"RUNS_FLEET_STATE_DIR": "STATE", **NOWHERE, **environment}.items():
+        monkeypatch.setenv(name, value.replace("STATE", str(tmp_path)))
+    assert exit_status(arguments) == wanted
+    said = capsys.readouterr()
+    (line,) = said.err.splitlines()
+    assert line.startswith("runs-fleet-agent: ")
+    assert [word for word in words if word not in line] == []
+    assert said.out == ""
+
+
+def exit_status(arguments: Sequence[str]) -> int:
+    handlers = {number: signal.getsignal(number) for number in STOPS}
+    try:
+        return main(arguments)
+    except SystemExit as exc:
+        return int(str(exc.code))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def test_a_demo_without_its_stand_ins_says_how_to_get_them() -> None:
+    lacking = "import sys; sys.modules['moto'] = None; from agent.cli import main; sys.exit(main(['demo']))"
+    done = subprocess.run(
+        [sys.executable, "-c", lacking], capture_output=True, text=True, timeout=60, check=False
     )
-    assert answer.returncode == 2
-    assert "run" in answer.stderr
-    assert "demo" in answer.stderr
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "moto" in line
+    assert "install runs-fleet-agent[demo]" in line
+
+
+def test_status_says_where_it_looked_for_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUNS_FLEET_STATE_DIR", str(tmp_path))
+    assert main(["status"]) == 0
+    said = capsys.readouterr().out
+    assert str(tmp_path / "journal.jsonl") in said
+    assert "RUNS_FLEET_STATE_DIR" in said

@@ -1,9 +1,13 @@
+import ast
 import re
+from pathlib import Path
 
 import pytest
 
 from agent import errors
 from agent.errors import AgentError
+
+ROOT = Path(__file__).parents[2]
 
 
 def subclasses(kind: type[AgentError]) -> list[type[AgentError]]:
@@ -25,3 +29,30 @@ def test_an_error_is_one_line_with_its_mend(kind: type[AgentError]) -> None:
 def test_a_transient_aws_error_is_an_outage_and_another_a_refusal() -> None:
     assert errors.AwsError("x", mend="y", transient=True).reason == "aws_unavailable"
     assert errors.AwsError("x", mend="y").reason == "aws_refused"
+
+
+NAMES = {kind.__name__ for kind in subclasses(AgentError)} - {"Interrupted"}
+SOURCES = sorted(path for top in ("agent", "tasks", "flows") for path in (ROOT / top).rglob("*.py"))
+
+
+def made(path: Path) -> list[ast.Call]:
+    """Where an error of ours is made."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return [c for c in calls if isinstance(c.func, ast.Name) and c.func.id in NAMES]
+
+
+def constant(node: ast.expr | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def test_every_error_is_made_with_a_mend_that_tells_a_person_what_to_do() -> None:
+    count = 0
+    for path in SOURCES:
+        for call in made(path):
+            count += 1
+            where = f"{path.relative_to(ROOT)}:{call.lineno}"
+            mend = next((k.value for k in call.keywords if k.arg == "mend"), None)
+            assert mend is not None, where
+            words = constant(mend)
+            assert words is None or (len(words.split()) > 1 and not words.endswith(".")), where
+    assert count > 50

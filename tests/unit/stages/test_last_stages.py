@@ -28,7 +28,7 @@ def test_a_final_message_says_how_it_ended_and_is_sent_once(machine: Machine) ->
     assert notify(run, Status.FAILURE)
     (message,) = machine.cloud.messages()
     assert (message["status"], message["reason"]) == ("failure", "token_expired")
-    assert message["error"] == "GitHub answered 404"
+    assert message["error"].startswith("GitHub answered 404; mint the token")
 
 
 def test_a_queue_that_does_not_exist_is_named_with_its_mend(machine: Machine) -> None:

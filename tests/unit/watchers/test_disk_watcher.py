@@ -26,7 +26,10 @@ def test_too_little_free_space_stops_the_job_with_the_figures() -> None:
     verdict = DiskWatcher(Disk(412.7), 500, where=WORK).check()
     assert verdict is not None
     assert verdict.reason is Reason.DISK_FULL
-    assert verdict.detail == "412 MB free on /opt/actions-runner, fewer than 500"
+    assert (
+        verdict.detail
+        == "412 MB free on /opt/actions-runner, fewer than 500 (RUNS_FLEET_DISK_MIN_FREE_MB)"
+    )
 
 
 def test_just_enough_is_enough() -> None:

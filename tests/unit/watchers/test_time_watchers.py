@@ -14,7 +14,7 @@ def test_a_job_may_run_as_long_as_it_may_and_not_longer(clock: ManualClock) -> N
     assert verdict is not None
     assert (verdict.reason, verdict.detail) == (
         Reason.MAX_RUNTIME,
-        "the runner ran longer than 360 minutes",
+        "the runner ran longer than 360 minutes (RUNS_FLEET_MAX_RUNTIME_MINUTES)",
     )
 
 
@@ -37,7 +37,10 @@ def test_a_listener_without_a_job_is_stopped_after_the_wait(clock: ManualClock) 
     verdict = watcher.check()
     assert verdict is not None
     assert verdict.reason is Reason.NO_JOB
-    assert verdict.detail == "the runner listened, but got no job within 10 minutes"
+    assert (
+        verdict.detail
+        == "the runner listened, but got no job within 10 minutes (RUNS_FLEET_JOB_WAIT_MINUTES)"
+    )
 
 
 def test_a_runner_that_never_listens_is_stopped_too_and_told_apart(clock: ManualClock) -> None:
@@ -46,7 +49,10 @@ def test_a_runner_that_never_listens_is_stopped_too_and_told_apart(clock: Manual
     verdict = watcher.check()
     assert verdict is not None
     assert verdict.reason is Reason.RUNNER_NEVER_LISTENED
-    assert verdict.detail == "the runner never began to listen within 0.5 minutes"
+    assert (
+        verdict.detail
+        == "the runner never began to listen within 0.5 minutes (RUNS_FLEET_JOB_WAIT_MINUTES)"
+    )
 
 
 def test_an_idle_runner_that_is_picked_up_again_gets_no_new_wait(clock: ManualClock) -> None:
