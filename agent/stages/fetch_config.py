@@ -73,7 +73,15 @@ def fetch_config(
                 logs_prefix=config.runner_logs_prefix,
             )
         )
-    event(log, "config.fetched", run_id=config.run_id, job_id=config.job_id, repo=config.repo)
+    event(
+        log,
+        "config.fetched",
+        run_id=config.run_id,
+        job_id=config.job_id,
+        repo=config.repo or config.org,
+        runner_name=config.name_on(run.instance_id),
+        seconds=run.seconds_since(moment),
+    )
     run.shipper.move(run.spool.agent, run.agent_stream)
     return config
 
@@ -113,6 +121,8 @@ def _note_addressee(run: RunContext, addressee: Addressee | None) -> None:
             seconds=0.0,
         )
     )
+    run_id, job_id, repo = addressee.run_id, addressee.job_id, addressee.repo
+    event(log, "config.unusable", run_id=run_id, job_id=job_id, repo=repo)
     run.shipper.move(run.spool.agent, run.agent_stream)
 
 

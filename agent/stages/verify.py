@@ -26,7 +26,15 @@ def verify(run: RunContext, staged: StagedRunner) -> StagedRunner:
         if staged.source is not Source.DISK:
             discard(staged.path, staged.archive)
         raise
-    event(log, "runner.verified", version=staged.release.version, sha256=staged.sha256)
+    event(
+        log,
+        "runner.verified",
+        version=staged.release.version,
+        sha256=staged.sha256,
+        source=staged.source,
+        bytes=staged.archive_bytes,
+        seconds=run.seconds_since(staged.began),
+    )
     if run.progress.placed is None:
         run.journal.add(
             RunnerPlaced(
