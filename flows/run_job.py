@@ -7,6 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from agent.outcome import Outcome, Reason
+from flows.artifacts import Artifacts
 from flows.current import milestones, this_run
 from flows.hooks import finish_what_is_owed
 from flows.pipeline import take_through
@@ -30,8 +31,14 @@ async def run_job() -> State[Any]:
         return Cancelled(message="Prefect came too late: the job runs without it")
     stop_on_signals(run.stop)
     milestones().begun.set()
-    outcome = await take_through(run, orchestrated)
-    milestones().over.set()
+    artifacts = Artifacts(run)
+    artifacts.begin()
+    try:
+        outcome = await take_through(run, orchestrated)
+        milestones().over.set()
+        await artifacts.finish()
+    finally:
+        artifacts.stop()
     return _state(
         outcome, run.redactor.mask(f"{outcome.reason}: {outcome.detail or outcome.job_result}")
     )

@@ -8,6 +8,8 @@ from agent.journal.facts import Fact
 from agent.outcome import Status
 from agent.report.lines import Line
 
+NOT_SAID = -1.0
+"""Seconds that a line of an older agent does not tell."""
 _WHOLE = re.compile(r"-?\d{1,18}")
 _NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,9})?")
 
@@ -37,9 +39,9 @@ class _Fields:
         return int(text) if _WHOLE.fullmatch(text) else None
 
     def seconds(self, name: str) -> float:
-        """0 where it is not said."""
+        """Negative where it is not said."""
         text = self.text(name)
-        return float(text) if _NUMBER.fullmatch(text) else 0.0
+        return float(text) if _NUMBER.fullmatch(text) else NOT_SAID
 
 
 def _run_began(at: str, said: _Fields) -> Fact:

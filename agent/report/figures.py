@@ -13,21 +13,23 @@ from agent.report.story import Figure, Phase
 def phases(known: Progress) -> tuple[Phase, ...]:
     """The parts of the boot that are known, in order."""
     began, started = known.began, known.runner_started
-    boot = began.boot_seconds if began else 0.0
+    boot = began.boot_seconds if began else -1.0
     measured = (
-        ("boot", boot if boot <= LONGEST_BOOT_SECONDS else 0.0, "from the kernel's start to the agent's"),
-        ("config", known.config.seconds if known.config else 0.0, "until the runner config was read"),
-        ("download", known.placed.seconds if known.placed else 0.0, "until the runner was in its place, checked"),
-        ("register", known.registered.seconds if known.registered else 0.0, "until GitHub knew the runner"),
-        ("in all", started.total_seconds if started else 0.0, "from the agent's start to run.sh"),
+        ("boot", boot if 0 < boot <= LONGEST_BOOT_SECONDS else -1.0, "from the kernel's start to the agent's"),
+        ("config", known.config.seconds if known.config else -1.0, "until the runner config was read, from the flow's first look on"),
+        ("runner", known.placed.seconds if known.placed else -1.0, "until the runner was in its place, checked"),
+        ("register", known.registered.seconds if known.registered else -1.0, "until GitHub knew the runner"),
+        ("in all", started.total_seconds if started else -1.0, "from the agent's start to run.sh"),
     )  # fmt: skip
-    return tuple(Phase(what, seconds, meaning) for what, seconds, meaning in measured if seconds)
+    return tuple(
+        Phase(what, seconds, meaning) for what, seconds, meaning in measured if seconds >= 0
+    )
 
 
 def figures(known: Progress, evidence: Evidence) -> Iterator[Figure]:
     """In the order in which a run comes to them."""
     if known.placed is not None:
-        yield from _of_archive(known.placed)
+        yield from _of_archive(known.placed, evidence)
     if known.logs_flushed is not None:
         yield from _of_log(known.logs_flushed)
     if (lag := evidence.metrics.get("LogLagSeconds")) is not None:
@@ -36,11 +38,16 @@ def figures(known: Progress, evidence: Evidence) -> Iterator[Figure]:
         yield from _of_machine(known.ended)
 
 
-def _of_archive(placed: RunnerPlaced) -> Iterator[Figure]:
+def _of_archive(placed: RunnerPlaced, evidence: Evidence) -> Iterator[Figure]:
     if placed.archive_bytes:
         yield Figure("archive", size(placed.archive_bytes))
-        if placed.seconds:
-            yield Figure("download, a second", size(round(placed.archive_bytes / placed.seconds)))
+    for line in evidence.lines:
+        seconds = line.seconds
+        if line.name == "runner.downloaded" and seconds and placed.archive_bytes:
+            yield Figure(
+                "downloaded and unpacked, a second", size(round(placed.archive_bytes / seconds))
+            )
+            return
 
 
 def _of_log(flushed: LogsFlushed) -> Iterator[Figure]:

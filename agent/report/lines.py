@@ -12,6 +12,7 @@ _LINE = re.compile(
 )  # fmt: skip
 _NAME = re.compile(r"([a-z_]+\.[A-Za-z_]+)(?: |$)")
 _FIELD = re.compile(r' ([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ ]*)')
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 _METRICS = '{"_aws":'
 
 
@@ -26,6 +27,12 @@ class Line:
     name: str = ""
     """Of an event such as `runner.started`; empty for any other line."""
     fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float | None:
+        """What it says that something took; None where it does not say."""
+        text = self.fields.get("seconds", "")
+        return float(text) if _SECONDS.fullmatch(text) else None
 
     @property
     def is_warning(self) -> bool:

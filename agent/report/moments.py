@@ -27,7 +27,7 @@ def _of_facts(known: tuple[Fact, ...]) -> Iterator[Moment]:
         what, detail = teller(fact)
         if what not in seen:  # the first of a kind counts, as in `Progress`
             seen.add(what)
-            yield Moment(moment(fact.at), plain(what), plain(detail), _seconds(fact))
+            yield Moment(moment(fact.at), what, plain(detail), _seconds(fact))
 
 
 def _of_lines(lines: tuple[Line, ...]) -> Iterator[Moment]:
@@ -38,13 +38,12 @@ def _of_lines(lines: tuple[Line, ...]) -> Iterator[Moment]:
             continue
         seen.add(line.name)
         what, detail = teller(line.fields.get)
-        yield Moment(moment(line.at), plain(what), plain(detail))
+        yield Moment(moment(line.at), what, plain(detail), line.seconds)
 
 
 def _seconds(fact: Fact) -> float | None:
-    """0 is what nobody measured."""
-    took = getattr(fact, "seconds", 0.0)
-    return took or None
+    took: float = getattr(fact, "seconds", -1.0)
+    return took if took >= 0 else None
 
 
 def _began(fact: Any) -> tuple[str, str]:
@@ -69,16 +68,16 @@ def _registered(fact: Any) -> tuple[str, str]:
 
 def _started(fact: Any) -> tuple[str, str]:
     after = fact.total_seconds
-    return "run.sh started", f"{duration(after)} after the agent" if after else ""
+    return "run.sh started", f"{duration(after)} after the agent" if after >= 0 else ""
 
 
 def _stop_asked(fact: Any) -> tuple[str, str]:
-    grace = f"it has {duration(fact.grace_seconds)}" if fact.grace_seconds else ""
+    grace = f"it has {duration(fact.grace_seconds)}" if fact.grace_seconds >= 0 else ""
     return "runner told to stop", "; ".join(filter(None, (fact.detail or fact.reason, grace)))
 
 
 def _ended(fact: Any) -> tuple[str, str]:
-    return f"outcome: {fact.reason}", fact.detail
+    return "outcome known", ": ".join(filter(None, (fact.reason, fact.detail)))
 
 
 def _flushed(fact: Any) -> tuple[str, str]:
@@ -89,8 +88,9 @@ def _flushed(fact: Any) -> tuple[str, str]:
 
 
 def _message(fact: Any) -> tuple[str, str]:
-    which = "" if fact.status == Status.STARTED else "final "
-    return f"{which}message queued in SQS: {fact.status}", ""
+    if fact.status == Status.STARTED:
+        return "started message queued in SQS", ""
+    return "final message queued in SQS", fact.status
 
 
 def _cleaned(fact: Any) -> tuple[str, str]:
@@ -104,7 +104,8 @@ def _terminated(fact: Any) -> tuple[str, str]:
         "power_off": "machine powered off",
         "dry_run": "dry run: the instance was not terminated",
     }
-    return how.get(fact.how, fact.how), ""
+    known = how.get(fact.how)
+    return known or "instance ended", "" if known else fact.how
 
 
 _FACTS: dict[type[Fact], Callable[[Any], tuple[str, str]]] = {
@@ -133,12 +134,19 @@ def _cache_filled(said: _Fields) -> tuple[str, str]:
     return ("S3 cache filled" if done else "S3 cache not filled"), ""
 
 
+def _downloaded(said: _Fields) -> tuple[str, str]:
+    count = said("bytes") or ""
+    of = size(int(count)) if count.isascii() and count.isdecimal() else ""
+    return "archive downloaded and unpacked", " ".join(filter(None, (of, f"from {said('source')}")))
+
+
 _EVENTS: dict[str, Callable[[_Fields], tuple[str, str]]] = {
     "run.taken_up_again": lambda _: ("agent started again, and went on", ""),
     "runner.taken_over": lambda _: ("runner at work taken over", ""),
+    "runner.downloaded": _downloaded,
     "runner.listening": lambda _: ("runner listens for jobs", ""),
     "cache.filled": _cache_filled,
-    "instance.terminate": lambda _: ("TerminateInstances called", ""),
+    "instance.terminate": lambda _: ("about to call TerminateInstances", ""),
     "instance.not_terminated": lambda said: ("EC2 did not terminate it", said("error") or ""),
 }
 _ONCE = frozenset({"runner.listening", "cache.filled", "instance.terminate"})

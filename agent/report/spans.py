@@ -21,24 +21,37 @@ def spans(known: Progress, lines: tuple[Line, ...], last: datetime) -> tuple[Spa
         lines: the agent's.
         last: the last moment that is known; what has no end goes on until then.
     """
-    return (*_boot(known), *_beside(known, lines), *_runner(known, last), *_end(known))
+    return (*_boot(known, lines), *_beside(known, lines), *_runner(known, last), *_end(known))
 
 
-def _boot(known: Progress) -> Iterator[Span]:
-    began = known.began
-    if began is not None and 0 < began.boot_seconds <= LONGEST_BOOT_SECONDS:
-        up = moment(began.at) - timedelta(seconds=began.boot_seconds)
-        yield Span(
-            "machine", "from the kernel's start to the agent's", up, moment(began.at), "boot"
+def _boot(known: Progress, lines: tuple[Line, ...]) -> Iterator[Span]:
+    began, config, registered = known.began, known.config, known.registered
+    if began is not None:
+        at = moment(began.at)
+        if 0 < began.boot_seconds <= LONGEST_BOOT_SECONDS:
+            yield _until(
+                at, began.boot_seconds, "machine", "from the kernel's start to the agent's", "boot"
+            )
+        if config is not None and config.seconds >= 0:
+            looked = moment(config.at) - timedelta(seconds=config.seconds)
+            yield _ordered("agent", "starting, with Prefect", at, looked, "boot")
+    if config is not None:
+        yield _until(
+            moment(config.at), config.seconds, "config", "reading the runner config", "stage"
         )
-    for fact, lane, what in (
-        (known.config, "config", "reading the runner config"),
-        (known.placed, "download", "downloading and verifying the runner"),
-        (known.registered, "register", "registering the runner"),
-    ):
-        if fact is not None and fact.seconds:
-            at = moment(fact.at)
-            yield Span(lane, what, at - timedelta(seconds=fact.seconds), at, "stage")
+    for line in lines:
+        if line.name == "runner.downloaded" and line.seconds is not None:
+            yield _until(
+                moment(line.at),
+                line.seconds,
+                "download",
+                "downloading and unpacking the runner",
+                "stage",
+            )
+    if registered is not None:
+        yield _until(
+            moment(registered.at), registered.seconds, "register", "registering the runner", "stage"
+        )
 
 
 def _beside(known: Progress, lines: tuple[Line, ...]) -> Iterator[Span]:
@@ -90,6 +103,11 @@ def _end(known: Progress) -> Iterator[Span]:
 
 def _between(lane: str, what: str, began: str, ended: str, kind: str) -> Span:
     return _ordered(lane, what, moment(began), moment(ended), kind)
+
+
+def _until(at: datetime, seconds: float, lane: str, what: str, kind: str) -> Span:
+    """What ended then, and took so long."""
+    return Span(lane, what, at - timedelta(seconds=max(0.0, seconds)), at, kind)
 
 
 def _ordered(lane: str, what: str, began: datetime, ended: datetime, kind: str) -> Span:

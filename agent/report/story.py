@@ -12,6 +12,7 @@ class Moment:
 
     at: datetime
     what: str
+    """One of few: no word in it comes from outside."""
     detail: str = ""
     seconds: float | None = None
     """How long it took, where that is known."""

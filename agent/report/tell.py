@@ -92,7 +92,7 @@ def _job_name(known: Progress) -> str:
 def _job_result(known: Progress) -> str:
     """Empty where there was no job, or nobody has said yet."""
     result = known.ended.job_result if known.ended else ""
-    return "" if result == JobResult.NONE else plain(result)
+    return result if result in set(JobResult) - {JobResult.NONE} else ""
 
 
 def _warning(line: Line) -> str:
