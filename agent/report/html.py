@@ -104,7 +104,7 @@ def _timeline(drawn: Timeline) -> Iterator[str]:
             f"{borders}{''.join(map(_bar, bars))}</svg>"
             f'<span class="took">{duration(sum(bar.span.seconds for bar in bars))}</span></div>'
         )
-    yield '<p class="quiet">Each part is drawn to a scale of its own.</p>'
+    yield '<p class="quiet">Each part is drawn to a scale of its own; what is light blue ran beside, and nobody waited for it.</p>'
 
 
 def _bar(bar: Bar) -> str:
@@ -134,7 +134,7 @@ def _row(story: Story, each: Moment) -> str:
 def _boot(story: Story) -> Iterator[str]:
     if story.phases:
         rows = (
-            f'<tr><td>{escape(each.what)}</td><td class="n">{duration(each.seconds)}</td><td class="quiet">{escape(each.meaning)}</td></tr>'
+            f'<tr><td class="name">{escape(each.what)}</td><td class="n">{duration(each.seconds)}</td><td class="quiet">{escape(each.meaning)}</td></tr>'
             for each in story.phases
         )
         yield f"<table><tbody>{''.join(rows)}</tbody></table>"

@@ -42,8 +42,10 @@ def _of_lines(lines: tuple[Line, ...]) -> Iterator[Moment]:
 
 
 def _seconds(fact: Fact) -> float | None:
-    took: float = getattr(fact, "seconds", -1.0)
-    return took if took >= 0 else None
+    """A runner's own are no stage's: they count from before Prefect was there."""
+    if not isinstance(fact, facts.ConfigFetched | facts.Registered) or fact.seconds < 0:
+        return None
+    return fact.seconds
 
 
 def _began(fact: Any) -> tuple[str, str]:
