@@ -65,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     end.add_argument("--stopped-by", help=argparse.SUPPRESS)
     end.set_defaults(command=_end)
 
+    _add_readers(commands)
+    return parser
+
+
+def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands that change nothing."""
     status = commands.add_parser("status", help="print what the journal knows")
     status.add_argument("--json", action="store_true", help="as one JSON object")
     status.set_defaults(command=_status)
@@ -85,7 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--html", metavar="FILE", help="write a page; `-` prints it")
     form.add_argument("--json", action="store_true", help="as one JSON object a run")
     report.set_defaults(command=_report)
-    return parser
 
 
 def _run(_given: argparse.Namespace) -> int:

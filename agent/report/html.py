@@ -127,7 +127,7 @@ def _row(story: Story, each: Moment) -> str:
     seconds = duration(each.seconds) if each.seconds is not None else ""
     return (
         f'<tr><td class="at">{clock_time(each.at)}</td><td class="n at">{since}</td>'
-        f'<td>{_foreign(each.what)}</td><td class="n">{seconds}</td><td class="quiet">{_foreign(each.detail)}</td></tr>'
+        f'<td class="name">{escape(each.what)}</td><td class="n">{seconds}</td><td class="quiet">{_foreign(each.detail)}</td></tr>'
     )
 
 

@@ -135,7 +135,8 @@ def _section(name: str, lines: Iterable[str]) -> Iterator[str]:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """In columns also for whoever reads the plain text; the last column is as wide as it is."""
-    table = [tuple(cell.replace("|", "\\|") for cell in row) for row in rows]
+    # Renderers do not agree on what an escaped bar is after a backslash.
+    table = [tuple(cell.replace("|", r"\x7c") for cell in row) for row in rows]
     widths = [max(len(row[n]) for row in (tuple(head), *table)) for n in range(len(head) - 1)]
     yield _row(head, widths)
     yield _row(["-" * width for width in (*widths, 3)], widths)

@@ -35,12 +35,12 @@ dt{color:var(--quiet);font-size:.85em}dd{margin:0;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%}
 th{text-align:left;font-weight:600;color:var(--quiet);font-size:.85em}
 th,td{padding:.28rem .75rem .28rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
-td.name{white-space:nowrap}td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+td.name,td.at{white-space:nowrap}td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 ul{margin:0;padding-left:1.1rem}li{margin:.2rem 0}
 @media (max-width:40rem){dl{grid-template-columns:1fr 1fr}.parts,.row{grid-template-columns:1fr auto;gap:.1rem .5rem}.row svg{grid-row:2;grid-column:1/-1}
 .parts div{grid-column:1/-1}.parts>b{display:none}
 .happened,.happened tbody{display:block}.happened thead{display:none}
 .happened tr{display:flex;flex-wrap:wrap;column-gap:.75rem;border-bottom:1px solid var(--line);padding:.35rem 0}
-.happened td{border:0;padding:0}.happened td:nth-child(3){flex:1 0 60%;order:1}.happened td:nth-child(4){order:2}
+.happened td{border:0;padding:0}.happened td:nth-child(3){flex:1 0 60%;order:1;white-space:normal}.happened td:nth-child(4){order:2}
 .happened td:nth-child(5){flex:1 0 100%;order:3}.happened td:empty{display:none}}
 """

@@ -31,7 +31,7 @@ def tell(evidence: Evidence) -> Story | None:
     happened = moments(evidence)
     if began is None or not happened:
         return None
-    last = max(happened[-1].at, *(moment(line.at) for line in evidence.lines[-1:]))  # fmt: skip
+    last = max([happened[-1].at, *(moment(line.at) for line in evidence.lines[-1:])])  # fmt: skip
     warned = [line for line in evidence.lines if line.is_warning]
     started = known.runner_started
     return Story(
