@@ -36,9 +36,10 @@ ALMOST = 99.0
 class Artifacts:
     """Those of one flow run; made and used inside it."""
 
-    def __init__(self, run: RunContext) -> None:
+    def __init__(self, run: RunContext, *, look_seconds: float = LOOK_SECONDS) -> None:
         """Shows nothing yet."""
         self._run = run
+        self._look_seconds = look_seconds
         self._over = asyncio.Event()
         self._along: asyncio.Task[None] | None = None
         self._download: UUID | None = None
@@ -60,13 +61,13 @@ class Artifacts:
     async def _show_along(self) -> None:
         run, over = self._run, self._over
         while run.progress.placed is None and not over.is_set():
-            await pause(over, LOOK_SECONDS)
+            await pause(over, self._look_seconds)
             if self._is_coming():
                 await self._show_download()
         await quiet(run, PATIENCE_SECONDS, over)
         await self._show_download()
         while run.progress.runner_started is None and not over.is_set():
-            await pause(over, LOOK_SECONDS)
+            await pause(over, self._look_seconds)
         await quiet(run, PATIENCE_SECONDS, over)
         await self._show_boot()
 

@@ -5,7 +5,6 @@ import os
 import signal
 import sqlite3
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +48,7 @@ def prefetching(play: Play) -> int:
     return pid
 
 
-def test_the_flow_run_and_its_task_runs_are_recorded_with_the_download_s_own_times(
-    run: Run,
-) -> None:
+def test_the_flow_run_and_its_task_runs_are_recorded_with_what_they_came_to(run: Run) -> None:
     played = run(Script("recorded", runner=job()))
     played.assert_all_promises_held()
     play = played.play
@@ -60,13 +57,19 @@ def test_the_flow_run_and_its_task_runs_are_recorded_with_the_download_s_own_tim
     tasks = rows(play, "SELECT name, state_type FROM task_run")
     assert {state for _, state in tasks} == {"COMPLETED"}
     assert all(any(task.startswith(wanted) for task, _ in tasks) for wanted in TASKS)
-    ((key, data),) = rows(play, "SELECT key, data FROM artifact")
-    (row,) = json.loads(json.loads(data))
-    assert key == "runner-download"
-    assert row["source"] == "github"
-    assert row["bytes"] == play.archive.size
-    assert datetime.fromisoformat(row["began"]) < datetime.fromisoformat(f"{began}+00:00")
-    assert row["seconds"] > 0
+    shown = {key: rest for key, *rest in rows(play, "SELECT key, data, description FROM artifact")}
+    assert list(shown) == ["download", "boot-phases", "report"]
+    per_cent, said = shown["download"]
+    assert per_cent == 100
+    source, _, times = said.partition(" in its place and verified from ")
+    assert source.startswith("runner 2.336.0 from GitHub: ")
+    # The download had begun before Prefect was there.
+    assert times.split()[0] < began.split()[1]
+    phases = json.loads(json.loads(shown["boot-phases"][0]))
+    assert {"config", "runner", "register", "in all"} <= {phase["phase"] for phase in phases}
+    told = json.loads(shown["report"][0])
+    assert told.startswith(f"# {play.cloud.instance_id}: job_served\n")
+    assert "| instance terminating " in told
 
 
 def test_the_runner_and_the_config_are_fetched_while_prefect_starts(run: Run) -> None:
