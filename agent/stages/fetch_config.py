@@ -58,6 +58,7 @@ def fetch_config(
     run.redactor.add(*config.secrets)
     if config.ignored:
         event(log, "config.keys_ignored", keys=",".join(config.ignored))
+    seconds = run.seconds_since(moment)
     already = run.progress.config is not None
     if not already:
         run.journal.add(
@@ -68,7 +69,7 @@ def fetch_config(
                 repo=config.repo or config.org or "",
                 runner_name=config.name_on(run.instance_id),
                 queue_url=run.settings.termination_queue_url or config.termination_queue_url,
-                seconds=run.seconds_since(moment),
+                seconds=seconds,
                 logs_bucket=config.runner_logs_bucket,
                 logs_prefix=config.runner_logs_prefix,
             )
@@ -80,7 +81,7 @@ def fetch_config(
         job_id=config.job_id,
         repo=config.repo or config.org,
         runner_name=config.name_on(run.instance_id),
-        seconds=run.seconds_since(moment),
+        seconds=seconds,
     )
     run.shipper.move(run.spool.agent, run.agent_stream)
     return config
