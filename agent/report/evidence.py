@@ -28,7 +28,7 @@ class Evidence:
     lines: tuple[Line, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     runner_said: tuple[str, ...] = ()
-    """The last lines that `run.sh` printed."""
+    """The last lines that `config.sh` and `run.sh` printed."""
     log_group: str = ""
     account_id: str = ""
 
@@ -44,7 +44,13 @@ def of_machine(state_dir: Path) -> Evidence:
         facts=known,
         lines=tuple(parsed(texts)),
         metrics=metrics(texts),
-        runner_said=last_lines(_end_of(spool / "run.log", _TAIL_BYTES)),
+        runner_said=last_lines(
+            [
+                text
+                for name in ("config.log", "run.log")
+                for text in _end_of(spool / name, _TAIL_BYTES)
+            ]
+        ),
         log_group=(began.log_group or "") if began else "",
     )
 
@@ -66,7 +72,7 @@ def of_lines(
 
 
 def last_lines(texts: Iterable[str]) -> tuple[str, ...]:
-    """The last words of `run.sh`, without what came out of `_diag`."""
+    """The runner's last words, without what came out of `_diag`."""
     own = [text for text in texts if text.strip() and not text.startswith("[_diag/")]
     return tuple(own[-LAST_LINES:])
 

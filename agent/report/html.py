@@ -50,7 +50,7 @@ def _article(story: Story) -> Iterator[str]:
     yield from _section("What happened", _happened(story))
     yield from _section("The boot", _boot(story))
     yield from _section("Sizes and peaks", _figures(story))
-    yield from _section("Last lines of run.sh", _said(story))
+    yield from _section("Last lines of the runner", _said(story))
     yield from _section("Warnings", _list(_warnings(story)))
     yield from _section("Still owed", _list(escape(what) for what in story.owed))
     yield from _section("Log streams", _list(_streams(story)))

@@ -24,7 +24,7 @@ def _lines(story: Story) -> Iterator[str]:
     yield from _section("What happened", _happened(story))
     yield from _section("The boot", _phases(story))
     yield from _section("Sizes and peaks", _figures(story))
-    yield from _section("Last lines of run.sh", _block(story.runner_said))
+    yield from _section("Last lines of the runner", _block(story.runner_said))
     yield from _section("Warnings", _warnings(story))
     yield from _section("Still owed", (f"- {what}" for what in story.owed))
     yield from _section("Log streams", _streams(story))

@@ -79,7 +79,7 @@ def _stop_asked(fact: Any) -> tuple[str, str]:
 
 
 def _ended(fact: Any) -> tuple[str, str]:
-    return "outcome known", ": ".join(filter(None, (fact.reason, fact.detail)))
+    return "outcome known", fact.reason
 
 
 def _flushed(fact: Any) -> tuple[str, str]:

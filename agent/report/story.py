@@ -117,5 +117,5 @@ class Story:
     owed: tuple[str, ...]
     """What the end still needs, as far as it is known."""
     runner_said: tuple[str, ...]
-    """The last lines of `run.sh`."""
+    """Its last lines, of `config.sh` and `run.sh`."""
     streams: tuple[Stream, ...]

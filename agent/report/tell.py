@@ -32,7 +32,7 @@ def tell(evidence: Evidence) -> Story | None:
     if began is None or not happened:
         return None
     last = max([happened[-1].at, *(moment(line.at) for line in evidence.lines[-1:])])  # fmt: skip
-    warned = [line for line in evidence.lines if line.is_warning]
+    warned = [line for line in evidence.lines if _is_worth_a_look(line)]
     started = known.runner_started
     return Story(
         source=plain(evidence.source),
@@ -93,6 +93,11 @@ def _job_result(known: Progress) -> str:
     """Empty where there was no job, or nobody has said yet."""
     result = known.ended.job_result if known.ended else ""
     return result if result in set(JobResult) - {JobResult.NONE} else ""
+
+
+def _is_worth_a_look(line: Line) -> bool:
+    """Prefect says of each failed task and flow what the outcome says already."""
+    return line.is_warning and not line.text.startswith("Finished in state ")
 
 
 def _warning(line: Line) -> str:

@@ -14,7 +14,7 @@ from tests.integration.conftest import Played
 EXACT = (
     "instance_id", "run_id", "job_id", "repo", "runner_name", "region", "zone", "account_id",
     "instance_type", "agent_version", "runner_version", "log_group", "ending", "job_name",
-    "job_result", "phases", "figures", "owed", "streams",
+    "job_result", "phases", "figures", "owed", "streams", "runner_said",
 )  # fmt: skip
 APART_SECONDS = 0.25
 """Between a fact in the journal and the line that says so."""

@@ -109,6 +109,11 @@ def test_warnings_are_told_up_to_a_bound() -> None:
     assert (len(told.warnings), told.warnings_left_out) == (MOST_WARNINGS, 7)
 
 
+def test_what_prefect_says_of_a_failure_is_no_warning_of_its_own() -> None:
+    said_twice = f"{at(5)} ERROR prefect.flow_runs Finished in state Failed('x')"
+    assert story(lines=[said_twice]).warnings == ()
+
+
 def test_a_terminate_call_that_ec2_never_answered_is_not_told_as_an_end() -> None:
     told = from_cloudwatch(said()[:-1])
     assert told.over is None
