@@ -85,6 +85,8 @@ def main(home: Path) -> None:
 
     from tests.unit.flows.artifacts_of_a_run import shown_along, shown_to_nobody
 
+    loaded = [name for name in sys.modules if name.startswith("agent.report")]
+
     async def run() -> tuple[bool, dict[str, object]]:
         up = await own.ready(60)
         await a_flow(return_state=True)
@@ -115,6 +117,7 @@ def main(home: Path) -> None:
         "left_out": [name for name in left_out.LEFT_OUT if name in sys.modules],
         "threaded": own.threaded(),
         "artifacts": artifacts,
+        "report_loaded": loaded,
         "without an API": nobody,
     }
     sys.stdout.write(json.dumps(said))

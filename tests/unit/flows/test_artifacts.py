@@ -41,3 +41,7 @@ def test_an_api_that_is_gone_costs_a_warning_and_two_seconds_at_most(said: dict[
     assert 1 <= len(gone["warnings"]) <= 2
     assert all(text.startswith("artifact.not_shown error=") for text in gone["warnings"])
     assert gone["seconds"] < 4
+
+
+def test_nothing_of_the_report_is_imported_with_the_flow(said: dict[str, Any]) -> None:
+    assert said["report_loaded"] == []
