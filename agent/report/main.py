@@ -63,10 +63,20 @@ def _moment(value: object) -> str:
 
 
 def _of_machine(state_dir: Path) -> Story:
-    story = tell(of_machine(state_dir))
+    journal = state_dir / "journal.jsonl"
+    try:
+        journal.open("rb").close()
+    except FileNotFoundError:
+        story = None
+    except OSError as exc:
+        raise SettingsError(
+            f"{journal} cannot be read: {exc.strerror}", mend="ask as the agent's own user"
+        ) from exc
+    else:
+        story = tell(of_machine(state_dir))
     if story is None:
         raise SettingsError(
-            f"no run is known on this machine ({state_dir / 'journal.jsonl'})",
+            f"no run is known on this machine ({journal})",
             mend="say which: `runs-fleet-agent report RUN_ID`, or an instance's id",
         )
     return story

@@ -177,6 +177,14 @@ def test_unusable_calls_are_one_line_with_a_mend(
     assert "does not say that a run began" in refused(capsys, environment, "4711", tmp_path)
 
 
+def test_a_journal_that_may_not_be_read_is_not_taken_for_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "journal.jsonl").mkdir()
+    line = refused(capsys, {}, None, tmp_path)
+    assert f"{tmp_path}/journal.jsonl cannot be read: Is a directory" in line
+
+
 def test_without_a_region_it_is_said_how_to_set_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
