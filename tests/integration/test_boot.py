@@ -8,11 +8,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agent.demo.play import Play, Script
 from agent.localcloud.runner.scenario import Job, Scenario, Step
 from tests.faults.strike import processes
 from tests.integration.conftest import Run
 from tests.integration.outages import moment, seconds
+from tests.integration.reports import assert_the_same_story, names, told_in_every_way
 
 TASKS = {
     "fetch config",
@@ -48,7 +51,9 @@ def prefetching(play: Play) -> int:
     return pid
 
 
-def test_the_flow_run_and_its_task_runs_are_recorded_with_what_they_came_to(run: Run) -> None:
+def test_a_run_is_recorded_and_its_report_is_the_same_from_every_side(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     played = run(Script("recorded", runner=job()))
     played.assert_all_promises_held()
     play = played.play
@@ -70,6 +75,13 @@ def test_the_flow_run_and_its_task_runs_are_recorded_with_what_they_came_to(run:
     told = json.loads(shown["report"][0])
     assert told.startswith(f"# {play.cloud.instance_id}: job_served\n")
     assert "| instance terminating " in told
+    stories = told_in_every_way(played, monkeypatch, capsys)
+    assert {"agent started", "job started", "instance terminating", "download"} <= names(
+        stories["journal"]
+    )
+    assert stories["journal"]["ending"]["reason"] == "job_served"
+    assert_the_same_story(stories["journal"], stories["instance id"])
+    assert_the_same_story(stories["instance id"], stories["run id"])
 
 
 def test_the_runner_and_the_config_are_fetched_while_prefect_starts(run: Run) -> None:
