@@ -53,11 +53,6 @@ class Artifacts:
         self._over.set()
         await self._guarded(self._within(FINISH_SECONDS, self._show_the_rest()))
 
-    def stop(self) -> None:
-        """Shows nothing more."""
-        if self._along is not None:
-            self._along.cancel()
-
     async def _show_along(self) -> None:
         run, over = self._run, self._over
         while run.progress.placed is None and not over.is_set():

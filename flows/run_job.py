@@ -30,15 +30,12 @@ async def run_job() -> State[Any]:
     if milestones().given_up.is_set():
         return Cancelled(message="Prefect came too late: the job runs without it")
     stop_on_signals(run.stop)
-    milestones().begun.set()
     artifacts = Artifacts(run)
     artifacts.begin()
-    try:
-        outcome = await take_through(run, orchestrated)
-        milestones().over.set()
-        await artifacts.finish()
-    finally:
-        artifacts.stop()
+    milestones().begun.set()
+    outcome = await take_through(run, orchestrated)
+    milestones().over.set()
+    await artifacts.finish()
     return _state(
         outcome, run.redactor.mask(f"{outcome.reason}: {outcome.detail or outcome.job_result}")
     )
