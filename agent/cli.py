@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     end.add_argument("--stopped-by", help=argparse.SUPPRESS)
     end.set_defaults(command=_end)
 
+    _add_readers(commands)
+    return parser
+
+
+def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands that change nothing."""
     status = commands.add_parser("status", help="print what the journal knows")
     status.add_argument("--json", action="store_true", help="as one JSON object")
     status.set_defaults(command=_status)
@@ -75,7 +81,18 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("run_id", nargs="?", metavar="RUN_ID", help="this machine's run by default")
     logs.add_argument("--follow", action="store_true", help="go on until the run is over")
     logs.set_defaults(command=_logs)
-    return parser
+
+    report = commands.add_parser("report", help="tell what a run did, why it ended, what to do")
+    report.add_argument(
+        "id",
+        nargs="?",
+        metavar="ID",
+        help="a run id or an instance id, from CloudWatch; this machine's run by default",
+    )
+    form = report.add_mutually_exclusive_group()
+    form.add_argument("--html", metavar="FILE", help="write a page; `-` prints it")
+    form.add_argument("--json", action="store_true", help="as one JSON object a run")
+    report.set_defaults(command=_report)
 
 
 def _run(_given: argparse.Namespace) -> int:
@@ -133,6 +150,12 @@ def _logs(given: argparse.Namespace) -> int:
 
     journal = _state_dir() / "journal.jsonl"
     return logs(os.environ, given.run_id, follow=given.follow, journal=journal)
+
+
+def _report(given: argparse.Namespace) -> int:
+    from agent.report.main import report
+
+    return report(os.environ, given.id, html=given.html, as_json=given.json, state_dir=_state_dir())
 
 
 def _state_dir() -> Path:

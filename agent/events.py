@@ -8,7 +8,10 @@ from typing import Any
 def event(
     logger: logging.Logger, name: str, /, *, level: int = logging.INFO, **fields: object
 ) -> None:
-    """Logs one event. Values with spaces or quotes are written as JSON strings; None is left out."""
+    """Logs one event. Values with spaces or quotes are written as JSON strings; None is left out.
+
+    A value never ends the line: whoever reads events back must not take a job's name for one.
+    """
     words = [
         name,
         *(f"{key}={_value(value)}" for key, value in fields.items() if value is not None),
@@ -26,4 +29,4 @@ def _value(value: Any) -> str:
         return f"{value:.3f}"
     text = str(value)
     plain = text and text.isprintable() and not any(c in text for c in ' "=')
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if plain else json.dumps(text, ensure_ascii=not text.isprintable())

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from types import ModuleType
 
+from agent import __version__
+from agent.deadline import Deadline
 from agent.errors import SettingsError
 from agent.events import event, warning
 from agent.guardian.pulse import Heart
@@ -32,6 +34,8 @@ THREADS = 16
 """Stages, background work, and threads that were abandoned by a time-out."""
 SETTINGS_EXIT = 2
 BEAT_SECONDS = 2.0
+LAST_LINES_SECONDS = 1.0
+"""For the agent's lines after the terminate call; nothing waits for them any more."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,8 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     run.closed_off = ClosedOff(run, (own.port,) if own is not None else ())
     if api is not None and api.left_out:
         warning(log, "prefect.server_unreachable", url=api.left_out, mend="going on without it")
-    name = "run.began" if run.is_new else "run.taken_up_again"
-    event(log, name, instance_id=run.instance_id, region=run.region)
+    _say_began(run)
     try:
         asyncio.run(_run(run, heart, api))
     except BaseException as exc:  # noqa: BLE001 - also KeyboardInterrupt and SystemExit end the instance
@@ -70,8 +73,22 @@ def main(arguments: Sequence[str]) -> int:
         _tell(run, heart)
         if api is not None and api.own is not None:
             api.own.stop()
+        # What EC2 answered, and whatever else was said since the terminate call.
+        run.shipper.flush(Deadline.after(run.clock, LAST_LINES_SECONDS), final=True)
         run.shipper.stop()
     return outcome_of(run.progress).exit_status
+
+
+def _say_began(run: RunContext) -> None:
+    began = run.progress.began
+    event(
+        log,
+        "run.began" if run.is_new else "run.taken_up_again",
+        instance_id=run.instance_id,
+        region=run.region,
+        agent_version=__version__,
+        boot_seconds=began.boot_seconds if began else None,
+    )
 
 
 async def _run(run: RunContext, heart: Heart, api: Api | None) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from agent.events import warning
 from agent.stages.context import RunContext
 from agent.stages.download import StagedRunner
-from flows.artifacts import show_download
-from tasks.calling import Call, orchestrated
+from agent.stages.note_instance import note_instance
+from flows.quiet import quiet
+from tasks.calling import Call
 from tasks.download import fill_cache
 from tasks.fetch_config import delete_parameters
 from tasks.notify import notify
@@ -17,6 +18,8 @@ from tasks.notify import notify
 log = logging.getLogger(__name__)
 
 TRY_AGAIN_SECONDS = 10.0
+QUIET_SECONDS = 10.0
+"""After the start of `run.sh`, until what has time is done although there is no job yet."""
 LAST_CHANCE_SECONDS = 5.0
 """For what is still under way when the job is over."""
 
@@ -29,16 +32,12 @@ class Beside:
         self._run = run
         self._call = call
         self._under_way: set[asyncio.Task[None]] = set()
+        self._dispensable: set[asyncio.Task[None]] = set()
 
     def fill_cache(self, staged: StagedRunner) -> None:
         """Puts a fresh download into the cache, where there is one."""
         if staged.archive is not None:
             self._begin(self._guarded(self._call(fill_cache, self._run, staged)))
-
-    def show(self, staged: StagedRunner) -> None:
-        """Puts the download's own times into the flow run, where there is one."""
-        if self._call is orchestrated:
-            self._begin(self._guarded(show_download(self._run, staged)))
 
     def once_started(self) -> Callable[[], None]:
         """What `execute` calls, from its thread, when the runner has been told to run."""
@@ -51,6 +50,8 @@ class Beside:
 
     async def settle(self) -> None:
         """Gives what is under way a last chance, then ends it."""
+        for task in self._dispensable:
+            task.cancel()
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=LAST_CHANCE_SECONDS)
             for task in late:
@@ -60,6 +61,11 @@ class Beside:
     def _started(self) -> None:
         self._begin(self._guarded(self._tell_started()))
         self._begin(self._guarded(self._call(delete_parameters, self._run)))
+        self._dispensable.add(asyncio.ensure_future(self._guarded(self._note_instance())))
+
+    async def _note_instance(self) -> None:
+        await quiet(self._run, QUIET_SECONDS)
+        await asyncio.to_thread(note_instance, self._run)
 
     async def _tell_started(self) -> None:
         """Tries until the message is delivered; `settle` ends it when the job is over first."""

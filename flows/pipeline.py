@@ -49,7 +49,6 @@ async def serve(run: RunContext, beside: Beside, call: Call) -> Outcome:
     if run.progress.runner_started is None:
         config, staged = await get_ready(run, call)
         beside.fill_cache(staged)
-        beside.show(staged)
         await call(register, run, config)
     job = execute.with_options(timeout_seconds=limit_seconds(run.settings))
     return await call(job, run, beside.once_started())

@@ -8,6 +8,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Failed
 
 from agent.outcome import Outcome, Reason
+from flows.artifacts import Artifacts
 from flows.current import milestones, this_run
 from flows.hooks import finish_what_is_owed
 from flows.pipeline import take_through
@@ -30,6 +31,8 @@ async def run_job() -> State[Any]:
     if milestones().given_up.is_set():
         return Cancelled(message="Prefect came too late: the job runs without it")
     stop_on_signals(run.stop)
+    artifacts = Artifacts(run)
+    artifacts.begin()
     milestones().begun.set()
     if get_current_settings().logging.to_api.enabled:
         # For whoever wants it: nobody else waits for this import.
@@ -38,6 +41,7 @@ async def run_job() -> State[Any]:
         show_lines(run.redactor)
     outcome = await take_through(run, orchestrated)
     milestones().over.set()
+    await artifacts.finish()
     return _state(
         outcome, run.redactor.mask(f"{outcome.reason}: {outcome.sentence or outcome.job_result}")
     )

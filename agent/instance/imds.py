@@ -5,6 +5,7 @@ import re
 import ssl
 import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx
@@ -14,7 +15,18 @@ TOKEN_TTL_SECONDS = 21_600
 LARGEST_ANSWER_BYTES = 64 * 1024
 _TOKEN = re.compile(r"[!-~]{1,4096}")
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
+_ACCOUNT = re.compile(r"\d{12}")
+_WORD = re.compile(r"[a-z0-9.-]{1,64}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Where an instance is and what it is; a field is empty where EC2 does not say."""
+
+    account_id: str
+    instance_type: str
+    zone: str
 
 
 class Metadata:
@@ -48,6 +60,18 @@ class Metadata:
 
     def region(self) -> str | None:
         return _like(_REGION, self.get("meta-data/placement/region"))
+
+    def identity(self) -> Identity | None:
+        """What the instance identity document says (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-identity-documents.html)."""
+        try:
+            said = json.loads(self.get("dynamic/instance-identity/document") or "")
+            return Identity(
+                _like(_ACCOUNT, str(said.get("accountId"))) or "",
+                _like(_WORD, str(said.get("instanceType"))) or "",
+                _like(_WORD, str(said.get("availabilityZone"))) or "",
+            )
+        except (ValueError, AttributeError, RecursionError):
+            return None
 
     def spot_notice(self) -> tuple[str, datetime] | None:
         """The action (`terminate`, `stop`, `hibernate`) and its moment, aware, once EC2 has announced it."""

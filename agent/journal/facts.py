@@ -24,6 +24,18 @@ class RunBegan(Fact):
     """From the kernel's start to the agent's."""
     monotonic: float = 0.0
     """As in `RunnerStarted`."""
+    log_group: str | None = None
+    """Where its words go; empty where they go nowhere, None in journals that do not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceKnown(Fact):
+    """What EC2 says of the instance; empty where it does not."""
+
+    kind: ClassVar[str] = "instance_known"
+    account_id: str
+    instance_type: str
+    zone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +150,14 @@ class LogsFlushed(Fact):
     complete: bool
     upload: str = "disabled"
     """What became of `_diag` in S3, as in the final message."""
+    runner_lines: int | None = None
+    """Of the runner stream, that CloudWatch took; None where a life of the agent that has ended sent some of them."""
+    runner_bytes: int | None = None
+    """As `runner_lines`, as they stood in the files; over all lives of the agent."""
+    unsent_lines: int | None = None
+    """Of all streams, that CloudWatch does not have."""
+    dropped_bytes: int | None = None
+    """That the spool's limit took before they were sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +193,7 @@ KINDS: dict[str, type[Fact]] = {
     kind.kind: kind
     for kind in (
         RunBegan,
+        InstanceKnown,
         ConfigFetched,
         RunnerPlaced,
         Registered,
@@ -229,4 +250,5 @@ _PLAIN: dict[str, tuple[type, ...]] = {
     str(bool): (bool,),
     str(int | None): (int, type(None)),
     str(float | None): (int, float, type(None)),
+    str(str | None): (str, type(None)),
 }

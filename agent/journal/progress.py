@@ -25,6 +25,7 @@ class Progress:
     """One immutable value made of the journal's facts; a field is None until its fact is there."""
 
     began: facts.RunBegan | None = None
+    instance: facts.InstanceKnown | None = None
     config: facts.ConfigFetched | None = None
     placed: facts.RunnerPlaced | None = None
     registered: facts.Registered | None = None
@@ -71,6 +72,7 @@ class Progress:
 
 _FIELDS: dict[type[Fact], str] = {
     facts.RunBegan: "began",
+    facts.InstanceKnown: "instance",
     facts.ConfigFetched: "config",
     facts.RunnerPlaced: "placed",
     facts.Registered: "registered",

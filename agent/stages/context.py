@@ -25,6 +25,7 @@ from agent.redact import Redactor
 from agent.runner.files import secrets_on_disk
 from agent.settings import Settings
 from agent.stop import Stop, StopRequest
+from agent.transfer import Transfer
 
 if TYPE_CHECKING:
     from agent.stages.close_off import ClosedOff
@@ -66,6 +67,8 @@ class RunContext:
         """What was begun before the first stage."""
         self.closed_off: ClosedOff | None = None
         """What keeps the job from the instance's role; begun before the first stage too."""
+        self.transfer = Transfer()
+        """How far the archive's download has come, also where another process downloads it."""
         self.stop = Stop()
         self.redactor = Redactor()
         self.redactor.add(*_known_secrets(settings, environment))
@@ -207,6 +210,7 @@ def open_run(
                 agent_version=__version__,
                 boot_seconds=_uptime_seconds(),
                 monotonic=clock.monotonic(),
+                log_group=settings.log_group,
             )
         )
     return run

@@ -257,15 +257,16 @@ class _ProgressLog:
 
     def __init__(self, run: RunContext, size: int | None) -> None:
         self._clock = run.clock
+        self._transfer = run.transfer
+        self._transfer.begin(size)
         self._next = run.clock.monotonic() + self.EVERY_SECONDS
-        self._got = 0
         self._size = size
 
     def more(self, count: int) -> None:
-        self._got += count
+        self._transfer.more(count)
         if self._clock.monotonic() >= self._next:
             self._next = self._clock.monotonic() + self.EVERY_SECONDS
-            event(log, "runner.downloading", bytes=self._got, of=self._size)
+            event(log, "runner.downloading", bytes=self._transfer.got, of=self._size)
 
 
 def discard(staging: Path, archive: Path | None) -> None:

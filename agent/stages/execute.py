@@ -111,7 +111,9 @@ def _start(run: RunContext) -> RunnerProcess:
         clock=run.clock,
     )
     _note_started(run, process.identity)
-    event(log, "runner.started", pid=process.identity.pid, user=user.name)
+    started = run.progress.runner_started
+    seconds = started.total_seconds if started else None
+    event(log, "runner.started", pid=process.identity.pid, user=user.name, seconds=seconds)
     return process
 
 

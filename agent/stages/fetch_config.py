@@ -58,6 +58,7 @@ def fetch_config(
     run.redactor.add(*config.secrets)
     if config.ignored:
         event(log, "config.keys_ignored", keys=",".join(config.ignored))
+    seconds = run.seconds_since(moment)
     already = run.progress.config is not None
     if not already:
         run.journal.add(
@@ -68,12 +69,20 @@ def fetch_config(
                 repo=config.repo or config.org or "",
                 runner_name=config.name_on(run.instance_id),
                 queue_url=run.settings.termination_queue_url or config.termination_queue_url,
-                seconds=run.seconds_since(moment),
+                seconds=seconds,
                 logs_bucket=config.runner_logs_bucket,
                 logs_prefix=config.runner_logs_prefix,
             )
         )
-    event(log, "config.fetched", run_id=config.run_id, job_id=config.job_id, repo=config.repo)
+    event(
+        log,
+        "config.fetched",
+        run_id=config.run_id,
+        job_id=config.job_id,
+        repo=config.repo or config.org,
+        runner_name=config.name_on(run.instance_id),
+        seconds=seconds,
+    )
     run.shipper.move(run.spool.agent, run.agent_stream)
     return config
 
@@ -113,6 +122,8 @@ def _note_addressee(run: RunContext, addressee: Addressee | None) -> None:
             seconds=0.0,
         )
     )
+    run_id, job_id, repo = addressee.run_id, addressee.job_id, addressee.repo
+    event(log, "config.unusable", run_id=run_id, job_id=job_id, repo=repo)
     run.shipper.move(run.spool.agent, run.agent_stream)
 
 

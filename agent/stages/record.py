@@ -46,6 +46,11 @@ def record_outcome(run: RunContext, outcome: Outcome, peaks: Peaks | None = None
             reason=outcome.reason,
             status=outcome.status,
             job_result=outcome.job_result,
+            job_name=outcome.job_name or None,
+            exit_code=outcome.exit_code,
+            peak_memory_mb=peaks.memory_mb,
+            min_disk_free_mb=peaks.disk_free_mb,
+            oom_kills=peaks.oom_kills,
             detail=outcome.detail or None,
             mend=outcome.next_step or None,
         )

@@ -52,8 +52,10 @@ def register(run: RunContext, config: RunnerConfig, *, stop: threading.Event | N
         _configure(run, config, user, stop or run.stop.event)
         how = "token"
     _write_env(run, config, user)
-    run.journal.add(Registered(run.journal.now(), how=how, seconds=run.seconds_since(began)))
-    event(log, "runner.registered", how=how, name=config.name_on(run.instance_id))
+    seconds = run.seconds_since(began)
+    run.journal.add(Registered(run.journal.now(), how=how, seconds=seconds))
+    name = config.name_on(run.instance_id)
+    event(log, "runner.registered", how=how, name=name, seconds=seconds)
 
 
 def _configure(

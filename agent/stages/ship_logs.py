@@ -8,6 +8,7 @@ from agent.events import event, warning
 from agent.held import Folder
 from agent.journal.facts import LogsFlushed
 from agent.logs.diag_upload import DiagUpload, Upload, key_prefix
+from agent.logs.shipper import Flushed
 from agent.stages.context import RunContext
 from agent.stages.metrics import say_metrics
 
@@ -21,16 +22,34 @@ def ship_logs(run: RunContext, *, deadline: Deadline) -> bool:
     run.shipper.start()
     upload = _DiagBeside(run, deadline)
     flushed = run.shipper.flush(deadline, final=True)
-    if flushed.complete:
-        event(log, "logs.shipped")
-    else:
-        warning(
-            log, "logs.left_in_the_spool", lines=flushed.unsent_lines, where=run.spool.agent.parent
-        )
-    fact = LogsFlushed(run.journal.now(), complete=flushed.complete, upload=upload.result())
+    fact = _fact(run, flushed, upload.result())
     run.journal.add(fact)
+    event(
+        log,
+        "logs.shipped" if fact.complete else "logs.left_in_the_spool",
+        level=logging.INFO if fact.complete else logging.WARNING,
+        lines=None if fact.complete else fact.unsent_lines,
+        where=None if fact.complete else run.spool.agent.parent,
+        upload=fact.upload,
+        runner_lines=fact.runner_lines,
+        runner_bytes=fact.runner_bytes,
+        dropped_bytes=fact.dropped_bytes,
+    )
     say_metrics(run, flushed)
     return flushed.complete
+
+
+def _fact(run: RunContext, flushed: Flushed, upload: Upload) -> LogsFlushed:
+    stream = run.runner_stream or ""
+    return LogsFlushed(
+        run.journal.now(),
+        complete=flushed.complete,
+        upload=upload,
+        runner_lines=flushed.sent_lines.get(stream, 0) if run.is_new else None,
+        runner_bytes=sum(s.offset for s in run.progress.shipped if s.stream == stream),
+        unsent_lines=flushed.unsent_lines,
+        dropped_bytes=flushed.dropped_bytes,
+    )
 
 
 class _DiagBeside:

@@ -66,7 +66,13 @@ def _ask(run: RunContext) -> StopAsked:
         taken_at=request.taken_at if request else None,
     )
     run.journal.add(asked)
-    event(log, "runner.stopping", reason=asked.reason, grace_seconds=asked.grace_seconds)
+    event(
+        log,
+        "runner.stopping",
+        reason=asked.reason,
+        grace_seconds=asked.grace_seconds,
+        detail=asked.detail or None,
+    )
     return asked
 
 

@@ -26,7 +26,16 @@ def verify(run: RunContext, staged: StagedRunner) -> StagedRunner:
         if staged.source is not Source.DISK:
             discard(staged.path, staged.archive)
         raise
-    event(log, "runner.verified", version=staged.release.version, sha256=staged.sha256)
+    seconds = run.seconds_since(staged.began)
+    event(
+        log,
+        "runner.verified",
+        version=staged.release.version,
+        sha256=staged.sha256,
+        source=staged.source,
+        bytes=staged.archive_bytes,
+        seconds=seconds,
+    )
     if run.progress.placed is None:
         run.journal.add(
             RunnerPlaced(
@@ -34,7 +43,7 @@ def verify(run: RunContext, staged: StagedRunner) -> StagedRunner:
                 version=staged.release.version,
                 sha256=staged.sha256,
                 source=staged.source,
-                seconds=run.seconds_since(staged.began),
+                seconds=seconds,
                 archive_bytes=staged.archive_bytes,
             )
         )

@@ -1,6 +1,5 @@
 """One run of the real agent from process start to terminate call, looked at from outside."""
 
-import json
 import re
 import shutil
 import sqlite3
@@ -260,14 +259,13 @@ def _runner(at: Callable[[str], float]) -> Iterator[Span]:
 
 
 def _spans(play: Play, start: datetime) -> Iterator[Span]:
-    """From Prefect's own database: what its task runs and the download's artifact say."""
+    """What Prefect's own database says of its task runs, and the agent of its download."""
     with closing(sqlite3.connect(play.state_dir / "prefect" / "prefect.db")) as database:
         tasks = database.execute("SELECT name, start_time, end_time FROM task_run").fetchall()
-        artifacts = database.execute("SELECT data FROM artifact").fetchall()
-    for (data,) in artifacts:
-        (row,) = json.loads(json.loads(data))
-        span = [(datetime.fromisoformat(row[key]) - start).total_seconds() for key in ("began", "ended")]  # fmt: skip
-        yield Span("prefetch", f"download, inflate, unpack ({row['source']})", *span)
+    for line in play.lines:
+        if found := re.search(r" runner\.downloaded source=(\w+) .* seconds=([\d.]+)", line):
+            ended = (_moment(line) - start).total_seconds()
+            yield Span("prefetch", f"download, inflate, unpack ({found[1]})", ended - float(found[2]), ended)  # fmt: skip
     for name, task_began, task_ended in tasks:
         span = [(_utc(moment) - start).total_seconds() for moment in (task_began, task_ended)]
         yield Span("tasks", re.sub(r" (runs-fleet-|on |i-).*", "", name), *span)

@@ -35,7 +35,7 @@ ROUTES = {
         ("PATCH", "/{id:uuid}"),
         ("POST", "/{id:uuid}/set_state"),
     },
-    "artifacts": {("POST", "/")},
+    "artifacts": {("POST", "/"), ("PATCH", "/{id:uuid}")},
     "admin": {("GET", "/version"), ("GET", "/storage")},
 }
 """What a run calls. Making one route costs up to 2 ms, and Prefect has 300. Task runs and events come through a websocket."""

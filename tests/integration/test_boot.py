@@ -1,13 +1,8 @@
 """What happens beside Prefect's start, and that the flow run tells the truth about it."""
 
-import json
 import os
 import signal
-import sqlite3
-from contextlib import closing
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from agent.demo.play import Play, Script
 from agent.localcloud.runner.scenario import Job, Scenario, Step
@@ -15,27 +10,9 @@ from tests.faults.strike import processes
 from tests.integration.conftest import Run
 from tests.integration.outages import moment, seconds
 
-TASKS = {
-    "fetch config",
-    "download runner",
-    "verify runner",
-    "register runs-fleet-runner",
-    "execute on",
-    "notify started",
-    "notify final",
-    "delete config",
-    "clean up",
-    "terminate i",
-}
-
 
 def job() -> Scenario:
     return Scenario(job=Job(steps=(Step(name="step", run="echo served"),)), time_scale=0.05)
-
-
-def rows(play: Play, query: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(play.state_dir / "prefect" / "prefect.db")) as database:
-        return database.execute(query).fetchall()
 
 
 def prefetching(play: Play) -> int:
@@ -47,26 +24,6 @@ def prefetching(play: Play) -> int:
         in map(str, processes(play, "flow"))
     ]
     return pid
-
-
-def test_the_flow_run_and_its_task_runs_are_recorded_with_the_download_s_own_times(
-    run: Run,
-) -> None:
-    played = run(Script("recorded", runner=job()))
-    played.assert_all_promises_held()
-    play = played.play
-    ((name, state, began),) = rows(play, "SELECT name, state_type, start_time FROM flow_run")
-    assert (name, state) == (f"job on {play.cloud.instance_id}", "COMPLETED")
-    tasks = rows(play, "SELECT name, state_type FROM task_run")
-    assert {state for _, state in tasks} == {"COMPLETED"}
-    assert all(any(task.startswith(wanted) for task, _ in tasks) for wanted in TASKS)
-    ((key, data),) = rows(play, "SELECT key, data FROM artifact")
-    (row,) = json.loads(json.loads(data))
-    assert key == "runner-download"
-    assert row["source"] == "github"
-    assert row["bytes"] == play.archive.size
-    assert datetime.fromisoformat(row["began"]) < datetime.fromisoformat(f"{began}+00:00")
-    assert row["seconds"] > 0
 
 
 def test_the_runner_and_the_config_are_fetched_while_prefect_starts(run: Run) -> None:

@@ -29,6 +29,7 @@ COORDINATORS = {
     "guardian",
     "localcloud",
     "read_logs",
+    "report",
     "status",
     "__main__",
 }

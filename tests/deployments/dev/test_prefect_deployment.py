@@ -78,7 +78,7 @@ def test_a_worker_plays_the_job_flow_and_its_tasks_show_on_the_server(
             assert {task["task_key"].split("-")[0] for task in tasks} >= TASKS
             assert {task["state_type"] for task in tasks} == {"COMPLETED"}
             artifacts = {each["key"] for each in post(api, "artifacts/filter")}
-            assert {"promises", "runner-download"} <= artifacts
+            assert {"promises", "download", "boot-phases", "report"} <= artifacts
 
 
 def post(api: httpx.Client, path: str, query: dict[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -83,19 +83,25 @@ def main(home: Path) -> None:
         await asyncio.gather(fails(), return_exceptions=True)
         return Failed(message="as it says itself")
 
-    async def run() -> bool:
+    from tests.unit.flows.artifacts_of_a_run import shown_along, shown_to_nobody
+
+    loaded = [name for name in sys.modules if name.startswith("agent.report")]
+
+    async def run() -> tuple[bool, dict[str, object]]:
         up = await own.ready(60)
         await a_flow(return_state=True)
-        return up
+        return up, await shown_along(home)
 
-    up = asyncio.run(run())
+    up, artifacts = asyncio.run(run())
     asked = {path: status(f"{own.url}/{path}") for path in ("admin/version", "flows/", "health")}
     began = time.monotonic()
     own.stop()
     seconds = time.monotonic() - began
+    nobody = asyncio.run(shown_to_nobody(home))
     asyncio.run(tell_until_the_end())
     with closing(sqlite3.connect(home / "prefect" / "prefect.db")) as database:
-        flows = database.execute("SELECT name, state_type, state_name FROM flow_run").fetchall()
+        of_it = "FROM flow_run WHERE name = 'a name of its own'"
+        flows = database.execute(f"SELECT name, state_type, state_name {of_it}").fetchall()
         tasks = database.execute("SELECT name, state_type, run_count FROM task_run").fetchall()
         last_words = database.execute("SELECT count(*) FROM events WHERE event = 'last-word'")
         kept = last_words.fetchone()[0]
@@ -110,6 +116,9 @@ def main(home: Path) -> None:
         "tasks": [(name.split("-")[0], *rest) for name, *rest in tasks],
         "left_out": [name for name in left_out.LEFT_OUT if name in sys.modules],
         "threaded": own.threaded(),
+        "artifacts": artifacts,
+        "report_loaded": loaded,
+        "without an API": nobody,
     }
     sys.stdout.write(json.dumps(said))
 

@@ -1,9 +1,7 @@
 """Prefect's API server as the flow starts it, and central ones that do not answer."""
 
 import asyncio
-import json
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -70,25 +68,6 @@ def test_a_server_that_dies_at_once_is_not_waited_for(
     began = clock.monotonic()
     assert not asyncio.run(own.ready(60))
     assert clock.monotonic() - began < 20
-
-
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a flow on our own API left behind; in a process of its own, because what it leaves out stays out."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.unit.flows.a_flow_on_our_api",
-            tmp_path_factory.mktemp("api"),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-    )
-    return dict(json.loads(done.stdout))
 
 
 def test_our_api_in_a_thread_records_flow_and_task_runs(said: dict[str, Any]) -> None:

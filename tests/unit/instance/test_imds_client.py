@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from agent.instance.imds import Metadata
+from agent.instance.imds import Identity, Metadata
 from agent.localcloud.faults import BlackHole
 from agent.localcloud.imds import Imds
 from tests.unit.instance.conftest import INSTANCE, MetadataAt, Serve
@@ -33,6 +33,27 @@ def test_id_and_region_are_read_with_one_token(imds: Imds, metadata: Metadata) -
     assert (metadata.instance_id(), metadata.region()) == (INSTANCE, "eu-central-1")
     region = ("meta-data/placement/region", 200)
     assert asked(imds) == [("api/token", 200), (ID_PATH, 200), region]
+
+
+@pytest.mark.usefixtures("imds")
+def test_account_type_and_zone_are_read_from_the_identity_document(metadata: Metadata) -> None:
+    assert metadata.identity() == Identity("123456789012", "c7i.large", "eu-central-1a")
+
+
+@pytest.mark.parametrize(
+    ("answer", "identity"),
+    [
+        ("<html>sign in</html>", None),
+        ("[]", None),
+        ("{}", Identity("", "", "")),
+        ('{"accountId": "no number", "instanceType": "<b>", "availabilityZone": 7}', Identity("", "", "7")),
+    ],
+)  # fmt: skip
+def test_whatever_else_stands_there_is_no_identity(
+    answer: str, identity: Identity | None, serve: Serve, metadata_at: MetadataAt
+) -> None:
+    url = serve(lambda request: Response("token" if request.method == "PUT" else answer))
+    assert metadata_at(url).identity() == identity
 
 
 def test_nothing_is_asked_before_something_is_wanted(

@@ -9,8 +9,10 @@ from agent.journal.facts import (
     Ended,
     Fact,
     JobSeen,
+    LogsFlushed,
     LogShipped,
     MessageSent,
+    RunBegan,
     RunnerGone,
     RunnerStarted,
     TerminateCalled,
@@ -80,6 +82,19 @@ def test_a_newer_agents_extra_key_is_ignored_and_a_wrong_type_is_refused() -> No
     assert from_line(b'{"fact": "runner_gone", "at": "x", "new": 1}') == RunnerGone("x")
     assert from_line(b'{"fact": "cleaned_up", "at": "x", "left": "none"}') is None
     assert from_line(b'{"fact": "cleaned_up", "at": "x", "left": true}') is None
+
+
+def test_a_journal_of_an_older_agent_is_read() -> None:
+    """What it does not say is not known, which is not nothing."""
+    began = from_line(
+        b'{"fact": "run_began", "at": "%s", "instance_id": "i-1", "region": "eu-central-1", "boot_id": "b", "agent_version": "0.1.0", "boot_seconds": 9.5}'
+        % AT.encode()
+    )
+    flushed = from_line(b'{"fact": "logs_flushed", "at": "%s", "complete": true}' % AT.encode())
+    assert isinstance(began, RunBegan)
+    assert began.log_group is None
+    assert isinstance(flushed, LogsFlushed)
+    assert (flushed.runner_lines, flushed.runner_bytes, flushed.dropped_bytes) == (None, None, None)
 
 
 def test_a_disk_that_takes_no_line_leaves_the_journal_in_memory(tmp_path: Path) -> None:

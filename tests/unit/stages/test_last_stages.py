@@ -6,12 +6,15 @@ from collections.abc import Callable
 import pytest
 
 from agent.errors import AwsError
+from agent.journal.facts import InstanceKnown
 from agent.outcome import Outcome, Reason, Status
 from agent.stages.clean_up import clean_up
 from agent.stages.end import finish
 from agent.stages.fetch_config import fetch_config
+from agent.stages.note_instance import note_instance
 from agent.stages.notify import notify
 from agent.stages.record import record_outcome
+from agent.stages.ship_logs import ship_logs
 from agent.stages.terminate import terminate
 from tests.unit.stages.conftest import Machine
 
@@ -130,3 +133,32 @@ def test_clean_up_leaves_a_directory_that_is_no_runner_alone(
     assert clean_up(machine.run(), deadline=machine.in_seconds(5)) == 1
     assert (machine.runner_dir / "thesis.txt").exists()
     assert "it holds no runner" in caplog.text
+
+
+def test_what_ec2_says_of_the_instance_is_noted_once(machine: Machine) -> None:
+    run = machine.run()
+    note_instance(run)
+    note_instance(run)
+    (noted,) = [fact for fact in run.journal.facts if isinstance(fact, InstanceKnown)]
+    assert (noted.account_id, noted.instance_type) == ("123456789012", "c7i.large")
+    assert noted.zone == f"{run.region}a"
+
+
+def test_an_imds_that_does_not_answer_leaves_the_instance_unknown(machine: Machine) -> None:
+    machine.cloud.faults.fail("imds", "*", status=503, code="no")
+    run = machine.run(RUNS_FLEET_INSTANCE_ID="i-0123456789abcdef0", AWS_REGION="eu-central-1")
+    note_instance(run)
+    assert run.progress.instance is None
+
+
+def test_the_last_flush_says_how_much_the_runner_said(machine: Machine) -> None:
+    machine.cloud.write_config()
+    run = machine.run()
+    fetch_config(run, deadline=machine.in_seconds(5))
+    run.spool.run.write_text("one\ntwo\nthree\n")
+    run.follow_runner_log(run.spool.run)
+    assert ship_logs(run, deadline=machine.in_seconds(10))
+    flushed = run.progress.logs_flushed
+    assert flushed is not None
+    assert (flushed.runner_lines, flushed.runner_bytes) == (3, 14)
+    assert (flushed.unsent_lines, flushed.dropped_bytes) == (0, 0)

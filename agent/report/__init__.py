@@ -1,0 +1,1 @@
+"""The story of one run: built from the journal or from CloudWatch, told as Markdown, as a page, or as JSON."""
