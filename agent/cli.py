@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_readers(commands: "argparse._SubParsersAction[Parser]") -> None:
     """The commands that change nothing."""
     status = commands.add_parser("status", help="print what the journal knows")
     status.add_argument("--json", action="store_true", help="as one JSON object")

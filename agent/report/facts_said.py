@@ -113,6 +113,7 @@ def _ended(at: str, said: _Fields) -> Fact:
         at,
         reason=said.text("reason"),
         detail=said.text("detail"),
+        mend=said.text("mend"),
         job_result=said.text("job_result"),
         job_name=said.text("job_name"),
         exit_code=-1 if code is None else code,

@@ -72,8 +72,10 @@ def _why(story: Story) -> Iterator[str]:
     if story.job_name or story.job_result:
         result = escape(story.job_result) or "result not known"
         yield f"<p>Job <b>{_foreign(story.job_name or 'without a name')}</b>: {result}</p>"
+    if ending is not None and ending.mend:
+        yield f"<p>What to do: {_foreign(ending.mend)}</p>"
     if ending is not None and ending.what_to_do:
-        yield f"<p>What to do: {_ours(ending.what_to_do)}</p>"
+        yield f"<p>{'In general' if ending.mend else 'What to do'}: {_ours(ending.what_to_do)}</p>"
     if took(story):
         yield f'<p class="quiet">{took(story)} from the agent\'s start to the end</p>'
     yield "</div>"

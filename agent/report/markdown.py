@@ -80,8 +80,10 @@ def _why(story: Story) -> Iterator[str]:
             yield f"- status: {ending.status}"
     if story.job_name or story.job_result:
         yield f"- job: {code(story.job_name or 'without a name')}, {story.job_result or 'result not known'}"
+    if ending is not None and ending.mend:
+        yield f"- what to do: {code(ending.mend)}"
     if ending is not None and ending.what_to_do:
-        yield f"- what to do: {ending.what_to_do}"
+        yield f"- {'in general' if ending.mend else 'what to do'}: {ending.what_to_do}"
     if took(story):
         yield f"- from the agent's start to the end: {took(story)}"
 

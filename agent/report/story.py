@@ -28,7 +28,10 @@ class Ending:
     """How the runner fared; empty for a reason that is not known here."""
     meaning: str
     what_to_do: str
+    """Of every run of this reason."""
     detail: str
+    mend: str
+    """Of this run; empty where there is no more to say than of every other."""
     exit_code: int
     """Of `run.sh`; -1 when it never ran or was killed."""
 

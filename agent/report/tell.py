@@ -72,13 +72,16 @@ def _ending(fact: Ended) -> Ending:
     try:
         explained = EXPLAINED[Reason(fact.reason)]
     except ValueError:  # of a newer agent
-        return Ending(plain(fact.reason), "", "", "", plain(fact.detail, 800), fact.exit_code)
+        reason, detail, mend = plain(fact.reason), plain(fact.detail, 800), plain(fact.mend, 800)
+        return Ending(reason, "", "", "", detail, mend, fact.exit_code)
+    general = explained.what_to_do
     return Ending(
         fact.reason,
         explained.status,
         explained.meaning,
-        explained.what_to_do,
+        general,
         plain(fact.detail, 800),
+        "" if fact.mend.lower() == general.lower() else plain(fact.mend, 800),
         fact.exit_code,
     )
 

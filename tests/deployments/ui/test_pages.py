@@ -19,7 +19,7 @@ from tests.deployments.ui.open_ui import OpenUi
 
 pytestmark = [pytest.mark.ui, pytest.mark.timeout(600)]
 
-ARTIFACT, SAYS = "runner-download", "2.336.0"
+ARTIFACT, SAYS = "report", "What happened"
 """The key of an artifact that a served run has, and what can be read in it."""
 SERVED, FAILED, INTERRUPTED = SHOWN
 STATES = {SERVED: "Completed", FAILED: "Failed", INTERRUPTED: "Failed"}
