@@ -31,7 +31,9 @@ class Elements(HTMLParser):
 
 def hostile_page(name: str) -> Elements:
     lines = [*said(), f"{at(5)} WARNING agent.x cache.skipped error={name}"]
-    return Elements(page([story(journal(job_name=name, detail=name), lines, runner_said=(name,))]))
+    return Elements(
+        page([story(journal(job_name=name, detail=name, mend=name), lines, runner_said=(name,))])
+    )
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, EVERYTHING])
@@ -44,7 +46,7 @@ def test_the_name_stands_there_for_everyone_to_read() -> None:
 
 
 def test_no_bidirectional_or_control_character_reaches_the_page() -> None:
-    text = page([story(journal(job_name=EVERYTHING, detail=EVERYTHING))])
+    text = page([story(journal(job_name=EVERYTHING, detail=EVERYTHING, mend=EVERYTHING))])
     assert [c for c in text if not c.isprintable() and c != "\n"] == []
     text.encode()
 

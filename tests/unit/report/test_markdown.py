@@ -19,8 +19,10 @@ def outside_of_code(text: str) -> str:
 
 @pytest.mark.parametrize("name", [*HOSTILE, EVERYTHING])
 def test_nothing_that_a_job_is_called_means_anything_in_markdown(name: str) -> None:
-    told = story(journal(job_name=name, detail=name), said(), runner_said=(name,))
-    tame = story(journal(job_name="tame", detail="tame"), said(), runner_said=("tame",))
+    told = story(journal(job_name=name, detail=name, mend=name), said(), runner_said=(name,))
+    tame = story(
+        journal(job_name="tame", detail="tame", mend="tame"), said(), runner_said=("tame",)
+    )
     assert shape(markdown(told)) == shape(markdown(tame))
     assert all(c.isprintable() for line in markdown(told).split("\n") for c in line)
 
@@ -32,7 +34,7 @@ def shape(text: str) -> list[str]:
 
 @given(st.text("|\\`a <"))
 def test_no_name_makes_a_column_of_its_own(name: str) -> None:
-    lines = markdown(story(journal(job_name=name, detail=name))).splitlines()
+    lines = markdown(story(journal(job_name=name, detail=name, mend=name))).splitlines()
     rows = [line for line in lines if line.startswith("| 07:")]
     assert len(rows) > 10
     assert {row.count("|") for row in rows} == {6}

@@ -14,6 +14,7 @@ from agent.outcome import EXPLAINED, Reason
 from agent.report.evidence import of_lines, of_machine
 from agent.report.facts_said import facts_said
 from agent.report.lines import parsed
+from agent.report.markdown import markdown
 from agent.report.story import Story
 from agent.report.tell import MOST_WARNINGS, tell
 from tests.unit.report.told import BEGAN, INSTANCE, at, journal, said, story
@@ -45,6 +46,16 @@ def test_every_outcome_is_told_with_its_meaning_and_what_to_do(reason: Reason) -
     explained = EXPLAINED[reason]
     assert (ending.meaning, ending.what_to_do) == (explained.meaning, explained.what_to_do)
     assert (ending.reason, ending.status) == (reason, explained.status)
+
+
+def test_a_run_s_own_mend_is_told_before_what_holds_for_every_run_of_its_reason() -> None:
+    mend = "give the instance role ssm:GetParameter"
+    text = markdown(story(journal(reason="aws_refused", mend=mend)))
+    assert text.index(f"what to do: `{mend}`") < text.index("in general: ")
+    general = EXPLAINED[Reason.AWS_REFUSED].what_to_do
+    same = markdown(story(journal(reason="aws_refused", mend=general[0].lower() + general[1:])))
+    assert f"what to do: {general}" in same
+    assert "in general" not in same
 
 
 def test_an_outcome_of_a_newer_agent_is_named_and_not_explained() -> None:

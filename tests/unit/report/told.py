@@ -24,6 +24,7 @@ def journal(
     reason: str = Reason.JOB_SERVED,
     job_name: str = "build",
     detail: str = "",
+    mend: str = "",
     job_seconds: float = 6.5,
 ) -> tuple[Fact, ...]:
     """From the first fact to the last."""
@@ -39,7 +40,7 @@ def journal(
         facts.InstanceKnown(at(3.5), "123456789012", "c7i.large", "eu-central-1a"),
         facts.JobSeen(at(13.5), job_name),
         facts.RunnerGone(at(over)),
-        facts.Ended(at(over + 0.01), reason, detail, "succeeded", job_name, 0, 3391, 71818, 0, 120.0),
+        facts.Ended(at(over + 0.01), reason, detail, "succeeded", job_name, 0, 3391, 71818, 0, 120.0, mend=mend),
         facts.LogsFlushed(at(over + 0.1), complete=True, runner_lines=75, runner_bytes=2800, unsent_lines=0, dropped_bytes=0),
         facts.MessageSent(at(over + 0.2), EXPLAINED[Reason(reason)].status if reason in list(Reason) else "failure", "m-2"),
         facts.CleanedUp(at(over + 0.3), 0),
