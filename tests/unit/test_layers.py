@@ -1,8 +1,10 @@
 """Imports run downward only: flows → tasks → agent, and inside agent: values, rooms, stages, coordinators."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -100,3 +102,20 @@ def test_the_guardian_starts_with_the_standard_library_alone() -> None:
 def test_the_top_level_names_belong_to_this_distribution_only() -> None:
     for name in ("agent", "tasks", "flows"):
         assert set(packages_distributions().get(name, [])) <= {"runs-fleet-agent"}
+
+
+def test_what_an_instance_needs_is_the_same_for_pip_and_for_the_lock() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = (ROOT / "requirements/run.in").read_text().splitlines()
+    needed = {line.replace('"', "'") for line in listed if not line.startswith("#")}
+    assert needed == set(project["dependencies"])
+
+
+def test_the_packages_and_the_folders_that_were_asked_for_are_there() -> None:
+    locked = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE)  # fmt: skip
+    asked_for = {"prefect", "prefect-aws", "boto3", "httpx", "psutil", "pytest", "moto"}
+    assert asked_for <= set(locked)
+    for name in ("flows", "tasks", "tests", "deployments", "terraform"):
+        assert (ROOT / name).is_dir()
+    for name in ("pyproject.toml", "README.md"):
+        assert (ROOT / name).is_file()
