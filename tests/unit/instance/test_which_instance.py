@@ -103,7 +103,7 @@ def test_a_region_that_nobody_names_is_one_line_with_its_mend(
     imds: Imds, here: str, opened: Callable[..., RunContext]
 ) -> None:
     imds.faults.fail("imds", "meta-data/placement/region", status=404, code="Not Found")
-    with pytest.raises(SettingsError, match="region is not known") as caught:
+    with pytest.raises(SettingsError, match="not known which AWS region") as caught:
         opened(here)
     assert "AWS_REGION" in caught.value.mend
     assert "\n" not in str(caught.value)
