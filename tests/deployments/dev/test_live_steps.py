@@ -9,7 +9,7 @@ import pytest
 
 from deployments.live.account import Place, opened
 from deployments.live.publish import publish
-from deployments.live.record import TAG
+from deployments.live.record import TAG, Records
 from tests.deployments.dev.live_account import (
     ACCOUNT,
     REGION,
@@ -77,6 +77,73 @@ def test_a_launch_that_fails_half_way_leaves_no_instance_running_or_says_so(
     )
     assert account.live("launch", *WANTED, "--id", "again") == 1
     assert "COULD NOT BE TERMINATED" in capsys.readouterr().out
+
+
+def test_a_launch_whose_answer_is_lost_is_taken_back_by_its_tag(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.lose_launches()
+    assert account.live("launch", *WANTED) == 1
+    assert set(account.states().values()) == {"terminated"}
+    assert "terminated: i-" in capsys.readouterr().out
+    record = Records(account.live.records).load("one")
+    assert (record.instance_id, record.parameters) == ("", ())
+    assert account.live("launch", *WANTED) == 2, "its name may be taken by an instance"
+
+
+def test_tear_down_finds_what_a_lost_launch_made(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.server.faults.fail("ec2", "TerminateInstances", status=403, code="UnauthorizedOperation")  # fmt: skip
+    account.lose_launches()
+    assert account.live("launch", *WANTED) == 1
+    assert "the instance COULD NOT BE TERMINATED" in capsys.readouterr().out
+    assert set(account.states().values()) == {"running"}
+    account.server.faults.clear()
+    assert account.live("tear-down", "--id", "one") == 0
+    assert set(account.states().values()) == {"terminated"}
+    assert Records(account.live.records).load("one").instance_id in account.states()
+
+
+def test_nothing_is_launched_where_no_record_can_be_kept(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.live.records.write_text("a file where the directory should be")
+    assert account.live("launch", *WANTED) == 1
+    assert account.states() == {}
+    assert str(account.live.records) in capsys.readouterr().err
+
+
+def test_a_launch_that_ec2_refuses_is_told_apart_from_a_test_that_can_be_watched(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.server.faults.fail("ec2", "RunInstances", status=400, code="VcpuLimitExceeded")
+    assert account.live("launch", *WANTED, "--id", "refused") == 1
+    assert f"no instance has the tag {TAG}=refused yet" in capsys.readouterr().out
+    for step in ("watch", "verify"):
+        assert account.live(step, "--id", "refused") == 2
+        assert "`live tear-down --id refused`" in capsys.readouterr().err
+    for step in ("tear-down", "leftovers"):
+        assert account.live(step, "--id", "refused") == 0
+
+
+def test_a_launch_that_fails_half_way_leaves_no_registration_token_or_says_so(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.rest.dispatches = False
+    assert account.live("launch", *WANTED) == 2
+    record = Records(account.live.records).load("one")
+    assert _parameters(account).isdisjoint(record.parameters)
+    assert set(account.states().values()) == {"terminated"}
+    account.server.faults.fail("ssm", "DeleteParameter", status=400, code="AccessDeniedException")
+    assert account.live("launch", *WANTED, "--id", "again") == 2
+    record = Records(account.live.records).load("again")
+    assert record.parameters[0] in _parameters(account)
+    assert f"{record.parameters[0]} COULD NOT BE DELETED" in capsys.readouterr().out
+
+
+def _parameters(account: Account) -> set[str]:
+    return {p["Name"] for p in account.client("ssm").describe_parameters()["Parameters"]}
 
 
 def test_watch_gives_up_after_its_limit(
