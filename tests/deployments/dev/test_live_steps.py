@@ -1,18 +1,26 @@
 """What each step of the live test does and leaves alone, on an embedded account over HTTP."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from agent.clock import SystemClock
 from deployments.live.account import Place, opened
+from deployments.live.github import Repository, connected
+from deployments.live.launch import Launch, Machine
 from deployments.live.publish import publish
-from deployments.live.record import TAG, Records
+from deployments.live.record import TAG, Record, Records
+from tests.deployments.dev.github_rest import TOKEN
 from tests.deployments.dev.live_account import (
     ACCOUNT,
+    GROUP,
     REGION,
+    TEMPLATE,
     WANTED,
     Account,
     make_template,
@@ -112,6 +120,33 @@ def test_nothing_is_launched_where_no_record_can_be_kept(
     assert account.live("launch", *WANTED) == 1
     assert account.states() == {}
     assert str(account.live.records) in capsys.readouterr().err
+
+
+class FullDisk(Records):
+    """Takes a record once."""
+
+    def save(self, record: Record) -> None:
+        if self.has(record.test_id):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        super().save(record)
+
+
+def test_an_instance_that_cannot_be_written_down_is_taken_back(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, place = boto3.session.Session(region_name=REGION), Place(ACCOUNT, REGION)
+    aws = opened(session, place, dry_run=False, say=print)
+    wanted = Record("full", ACCOUNT, REGION, "octo-org/live-test", "simple", "/p", GROUP, "")
+    records = FullDisk(account.live.records)
+    with connected(account.rest.url, TOKEN) as http:
+        repository = Repository(wanted.repo, http, print)
+        launch = Launch(aws, repository, records, clock=SystemClock(), say=print)
+        with pytest.raises(OSError, match="No space left"):
+            launch(wanted, Machine(TEMPLATE, "$Default"), ref=None)
+    ((instance_id, state),) = account.states().items()
+    assert state == "terminated"
+    assert f"terminated: {instance_id}" in capsys.readouterr().out
+    assert records.load("full").instance_id == ""
 
 
 def test_a_launch_that_ec2_refuses_is_told_apart_from_a_test_that_can_be_watched(
