@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,25 @@ def test_what_is_left_is_named_until_it_is_torn_down(
     capsys.readouterr()
     assert account.live("leftovers", "--id", "one") == 0
     assert capsys.readouterr().out == "nothing is left of one\n"
+
+
+def test_tear_down_calls_what_the_page_says_that_it_may_call(account: Account) -> None:
+    sqs, logs = account.client("sqs"), account.client("logs")
+    queue = sqs.create_queue(QueueName="own")["QueueUrl"]
+    words = ("--id", "rights", "--queue-url", queue, "--own-queue")
+    assert account.live("launch", *WANTED, *words) == 0
+    record = Records(account.live.records).load("rights")
+    for instance in (record.instance_id, "i-somebody-else-s"):
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"instance_id": instance}))
+    logs.create_log_stream(logGroupName=GROUP, logStreamName="live-rights/x/agent")
+    before = len(account.server.calls)
+    assert account.live("tear-down", "--id", "rights") == 0
+    called = {f"{c.service}:{c.operation}" for c in account.server.calls[before:]}
+    page = (Path(__file__).parents[3] / "docs/live.md").read_text()
+    # The row of tear-down says "those" of the one before it.
+    rows = re.findall(r"^\| `(?:interrupt|tear-down)` \|.*", page, re.MULTILINE)
+    may = set(re.findall(r"`(\w+:\w+)`", " ".join(rows)))
+    assert called - {"sts:GetCallerIdentity"} == may
 
 
 def test_check_names_everything_that_is_not_there(
