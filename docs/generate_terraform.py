@@ -49,7 +49,22 @@ def permissions_table() -> str:
         for operator, keys in each.get("Condition", {}).items():
             on += "".join(f", where `{key}` {operator} `{value}`" for key, value in keys.items())
         rows.append(f"| `{each['Sid']}` | {actions} | {on} | {OPTIONS.get(name, 'always')} |")
-    return "\n".join(rows)
+    return "\n".join([*rows, _agent_at_boot()])
+
+
+def _agent_at_boot() -> str:
+    """What the bucket's policy allows the role, beside the role's own."""
+    text = (MODULE / "bucket.tf").read_text()
+    found = re.search(
+        r'for yes in \[!var\.baked\].*?Sid += "(\w+)".*?Action += "([\w:]+)".*?Resource += "(.*?)"\n',
+        text,
+        re.DOTALL,
+    )
+    if found is None:
+        raise ValueError(f"{MODULE}/bucket.tf has no statement for what is fetched at boot")
+    sid, action, resource = found.groups()
+    on = resource.replace("${local.partition}", "aws").replace("${local.bucket}", "{bucket}")
+    return f"| `{sid}` | `{action}` | `{on}` | `baked` is false; in the bucket's policy |"
 
 
 def inputs_table() -> str:

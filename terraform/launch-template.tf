@@ -9,6 +9,12 @@ locals {
     RUNS_FLEET_STANDBY_DEADLINE_MINUTES = tostring(var.standby_deadline_minutes)
   })
 
+  # What a stop may take longer than by the agent's defaults, 90 and 60 s: those are in the 15 minutes.
+  longer_stop_seconds = max(0, sum([
+    for name, seconds in { RUNS_FLEET_GRACE_SECONDS = "90", RUNS_FLEET_FINISH_TIMEOUT_SECONDS = "60" } :
+    tonumber(coalesce(lookup(var.settings, name, ""), seconds)) - tonumber(seconds)
+  ]))
+
   cloud_init = "${path.module}/../deployments/cloud-init"
 
   user_data = {
@@ -20,7 +26,7 @@ locals {
       install_sha256   = var.install_sha256
       arch             = arch
       log_group        = local.log_group
-      dead_man_minutes = ceil(var.standby_deadline_minutes + var.max_runtime_minutes + 15)
+      dead_man_minutes = ceil(var.standby_deadline_minutes + var.max_runtime_minutes + 15 + local.longer_stop_seconds / 60)
       environment      = local.environment
       baked            = var.baked
       docker_group     = var.docker_group

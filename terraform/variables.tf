@@ -86,8 +86,30 @@ variable "settings" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for key in keys(var.settings) : can(regex("^(RUNS_FLEET_[A-Z0-9_]+|PREFECT_[A-Z0-9_]+|AWS_[A-Z0-9_]+|HTTPS_PROXY|NO_PROXY)$", key))])
-    error_message = "Only RUNS_FLEET_…, PREFECT_…, AWS_…, HTTPS_PROXY and NO_PROXY can be set."
+    condition     = alltrue([for key in keys(var.settings) : can(regex("^(RUNS_FLEET_[A-Z0-9_]+|PREFECT_[A-Z0-9_]+|AWS_[A-Z0-9_]+|HTTPS?_PROXY|NO_PROXY)$", key))])
+    error_message = "Only RUNS_FLEET_…, PREFECT_…, AWS_…, HTTPS_PROXY, HTTP_PROXY and NO_PROXY can be set."
+  }
+
+  validation {
+    condition = (
+      alltrue([for name in ["HTTPS_PROXY", "HTTP_PROXY"] : lookup(var.settings, name, "") == ""])
+      || contains([for host in split(",", lookup(var.settings, "NO_PROXY", "")) : trimspace(host)], "169.254.169.254")
+    )
+    error_message = "Where a proxy is set, NO_PROXY must hold 169.254.169.254: no proxy reaches the instance's own metadata."
+  }
+
+  validation {
+    condition = try(
+      alltrue([
+        for name in ["RUNS_FLEET_GRACE_SECONDS", "RUNS_FLEET_FINISH_TIMEOUT_SECONDS"] :
+        tonumber(coalesce(lookup(var.settings, name, ""), "1")) > 0
+        ]) && sum([
+        for name, seconds in { RUNS_FLEET_GRACE_SECONDS = "90", RUNS_FLEET_FINISH_TIMEOUT_SECONDS = "60" } :
+        tonumber(coalesce(lookup(var.settings, name, ""), seconds))
+      ]) < 175,
+      false,
+    )
+    error_message = "RUNS_FLEET_GRACE_SECONDS (90 when not set) and RUNS_FLEET_FINISH_TIMEOUT_SECONDS (60) are numbers above 0 and together under 175: systemd kills the agent 540 s after a stop request (TimeoutStopSec= in deployments/systemd). Lower one of them."
   }
 
   validation {

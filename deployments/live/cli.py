@@ -24,7 +24,14 @@ from deployments.live.launch import Launch, Machine
 from deployments.live.options import parser
 from deployments.live.publish import publish
 from deployments.live.record import Record, Records
-from deployments.live.seen import look_at_github, look_at_instance, said, streams, take_messages
+from deployments.live.seen import (
+    look_at_github,
+    look_at_instance,
+    said,
+    streams,
+    take_messages,
+    with_instance,
+)
 from deployments.live.tear_down import interrupt, leftovers, tear_down
 from deployments.live.verify import verify
 from deployments.live.watch import Watch
@@ -48,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     except (BotoCoreError, ClientError) as exc:
         sys.stderr.write(f"live: {in_words(exc)}\n")
         return FAILED
-    except AgentError as exc:
+    except (AgentError, OSError) as exc:
         sys.stderr.write(f"live: {exc}\n")
         return FAILED
     except KeyboardInterrupt:
@@ -89,7 +96,7 @@ class Step:
         return True
 
     def _watch(self) -> bool:
-        record = self._known()
+        record = self._launched()
         follow = Watch(
             self._aws,
             self._repository(record),
@@ -108,7 +115,7 @@ class Step:
         return True
 
     def _verify(self) -> bool:
-        record = look_at_instance(self._aws, self._known(), self._clock)
+        record = look_at_instance(self._aws, self._launched(), self._clock)
         record = look_at_github(self._repository(record), take_messages(self._aws, record))
         if self._aws.dry_run:
             return True
@@ -167,6 +174,15 @@ class Step:
         if (record.account, record.region) != (self._given.account, self._given.region):
             raise Refused(
                 f"test {record.test_id} is in {record.account}, {record.region}; say that --account and --region"
+            )
+        return with_instance(self._aws, record)
+
+    def _launched(self) -> Record:
+        record = self._known()
+        if not record.instance_id:
+            raise Refused(
+                f"no instance of test {record.test_id} is known, its launch failed; "
+                f"call `live tear-down --id {record.test_id}`, and launch with another --id"
             )
         return record
 

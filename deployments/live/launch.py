@@ -11,6 +11,7 @@ from deployments.live.account import Aws, Refused, Say
 from deployments.live.github import Repository
 from deployments.live.record import TAG, Record, Records
 from deployments.live.scenarios import SCENARIOS, WORKFLOWS, workflow_of
+from deployments.live.tear_down import delete_parameter, terminate
 from deployments.live.template import faults_of_template
 
 NEW = "i-of-the-new-instance"
@@ -57,7 +58,9 @@ class Launch:
             ref: the branch whose workflow is dispatched; None to dispatch none.
 
         Raises:
-            Refused: something that was looked at before is not as it must be; nothing was launched.
+            Refused: something that was looked at before is not as it must be, and nothing was launched; or GitHub
+                would not dispatch. Whatever goes wrong after the record is on disk, what was made is taken back.
+            OSError: the record cannot be written.
         """
         if self._records.has(record.test_id):
             raise Refused(
@@ -65,8 +68,14 @@ class Launch:
             )
         self._look_first(record, machine)
         token = self._repository.registration_token()
-        record = self._run(record, machine)
+        record = replace(record, launched_at=rfc3339(self._clock.utc()))
+        # On disk before there is an instance: whatever becomes of the launch, `live tear-down` knows what to look for.
+        self._save(record)
         try:
+            record = replace(record, instance_id=self._run(record, machine))
+            self._save(record)
+            if not self._aws.dry_run:
+                self._say(f"launched {record.instance_id}: {SCENARIOS[record.scenario].what}")
             self._write_config(record, token)
             if ref is not None:
                 workflow = workflow_of(record.scenario)
@@ -87,7 +96,11 @@ class Launch:
                 "to .github/workflows/ on its default branch"
             )
 
-    def _run(self, record: Record, machine: Machine) -> Record:
+    def _save(self, record: Record) -> None:
+        if not self._aws.dry_run:
+            self._records.save(record)
+
+    def _run(self, record: Record, machine: Machine) -> str:
         template = {"LaunchTemplateName": machine.template, "Version": machine.version}
         made = self._aws.call(
             "ec2",
@@ -101,23 +114,31 @@ class Launch:
             TagSpecifications=[_tags(kind, record) for kind in TAGGED],
             **_options(machine),
         )
-        record = replace(
-            record,
-            instance_id=made["Instances"][0]["InstanceId"],
-            launched_at=rfc3339(self._clock.utc()),
-        )
-        if not self._aws.dry_run:
-            self._records.save(record)
-            self._say(f"launched {record.instance_id}: {SCENARIOS[record.scenario].what}")
-        return record
+        return str(made["Instances"][0]["InstanceId"])
 
     def _take_back(self, record: Record) -> None:
-        ended = f"the launch failed half-way, and {record.instance_id} was terminated"
+        again = f"call `live tear-down --id {record.test_id}`"
+        self._say("the launch failed half-way")
         try:
-            self._aws.call("ec2", "terminate_instances", InstanceIds=[record.instance_id])
+            if not self._terminate(record):
+                # A fresh instance may not be listed yet.
+                tag = f"{TAG}={record.test_id}"
+                self._say(f"no instance has the tag {tag} yet; {again} in a minute, to be sure")
         except (BotoCoreError, ClientError) as exc:
-            ended = f"{record.instance_id} COULD NOT BE TERMINATED ({exc}); call `live tear-down`"
-        self._say(ended)
+            told = record.instance_id or "the instance"
+            self._say(f"{told} COULD NOT BE TERMINATED ({exc}); {again}")
+        for name in record.parameters:
+            try:
+                delete_parameter(self._aws, name)
+            except (BotoCoreError, ClientError) as exc:
+                self._say(f"{name} COULD NOT BE DELETED ({exc}); {again}")
+
+    def _terminate(self, record: Record) -> bool:
+        if not record.instance_id:
+            return bool(terminate(self._aws, record, self._say))
+        self._aws.call("ec2", "terminate_instances", InstanceIds=[record.instance_id])
+        self._say(f"terminated: {record.instance_id}")
+        return True
 
     def _write_config(self, record: Record, token: str) -> None:
         config = {

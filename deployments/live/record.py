@@ -31,6 +31,7 @@ class Record:
     own_queue: bool = False
     """Nobody else reads the queue: the test may."""
     instance_id: str = ""
+    """Empty while it is not known: the launch was not answered, or failed."""
     states: tuple[tuple[str, str], ...] = ()
     """When which state of the instance was seen first."""
     state_reason: str = ""
@@ -57,7 +58,9 @@ class Record:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names of what the agent reads out of SSM."""
+        """The names of what the agent reads out of SSM; none while the instance is not known."""
+        if not self.instance_id:
+            return ()
         folder = f"{self.prefix}/{self.instance_id}"
         return (f"{folder}/config", f"{folder}/credential")
 

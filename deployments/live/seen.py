@@ -15,8 +15,19 @@ from deployments.live.record import TAG, Record
 BATCHES = 20
 """Of ten messages each: more are not looked through at a time."""
 TERMINATED = "terminated"
+ALIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
 VISIBLE_AFTER = timedelta(minutes=10)
 """A fresh instance may not be listed yet; later, one that is not listed has been terminated for an hour."""
+
+
+def with_instance(aws: Aws, record: Record) -> Record:
+    """The record with the instance's id, by its tag where the launch was not answered; the same where there is none."""
+    if record.instance_id:
+        return record
+    for states in (ALIVE, (TERMINATED,)):
+        for instance_id in tagged_instances(aws, record.test_id, states):
+            return replace(record, instance_id=instance_id)
+    return record
 
 
 def look_at_instance(aws: Aws, record: Record, clock: Clock) -> Record:

@@ -9,25 +9,24 @@ from agent.clock import Clock, rfc3339
 from deployments.live.account import Aws, Say
 from deployments.live.github import Repository
 from deployments.live.record import TAG, Record, Records
-from deployments.live.seen import tagged_instances, take_messages
+from deployments.live.seen import ALIVE, tagged_instances, take_messages
 
-ALIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
 TO_END = ("pending", "running", "stopping", "stopped")
 WAITING = ("open", "active")
 
 
 def interrupt(aws: Aws, record: Record, say: Say) -> None:
     """Ends the test's instance from outside, as a person or a reclaim does: systemd sends SIGTERM to the agent."""
-    _terminate(aws, record, say)
+    terminate(aws, record, say)
 
 
 def tear_down(
     aws: Aws, repository: Repository, records: Records, record: Record, *, keep_logs: bool, say: Say
 ) -> None:
     """Instance, parameters, messages, streams and registration; any number of times."""
-    _terminate(aws, record, say)
+    terminate(aws, record, say)
     for name in record.parameters:
-        _unless_gone(aws, "ssm", "delete_parameter", Name=name)
+        delete_parameter(aws, name)
     record = take_messages(aws, record)
     if not keep_logs:
         for stream in _streams(aws, record):
@@ -65,18 +64,26 @@ def leftovers(
     return not found
 
 
-def _terminate(aws: Aws, record: Record, say: Say) -> None:
+def terminate(aws: Aws, record: Record, say: Say) -> list[str]:
+    """The ids of the instances that carry the test's tag and were there to be terminated."""
     ids = tagged_instances(aws, record.test_id, TO_END)
     if aws.dry_run:
         ids = [f"those tagged {TAG}={record.test_id}"]
     if ids:
         aws.call("ec2", "terminate_instances", InstanceIds=ids)
         say(f"terminated: {', '.join(ids)}")
+    return ids
+
+
+def delete_parameter(aws: Aws, name: str) -> None:
+    """Deletes one, where it is there."""
+    _unless_gone(aws, "ssm", "delete_parameter", Name=name)
 
 
 def _streams(aws: Aws, record: Record) -> list[str]:
     names: list[str] = []
-    for prefix in (f"{record.run_id}/", f"boot/{record.instance_id}/"):
+    boot = (f"boot/{record.instance_id}/",) if record.instance_id else ()
+    for prefix in (f"{record.run_id}/", *boot):
         query: dict[str, Any] = {"logGroupName": record.log_group, "logStreamNamePrefix": prefix}
         while True:
             assumed = {"logStreams": [{"logStreamName": f"{prefix}…"}]}
@@ -96,6 +103,8 @@ def _tagged(aws: Aws, record: Record, operation: str, listed: str, identity: str
 
 
 def _spot_requests(aws: Aws, record: Record) -> list[str]:
+    if not record.instance_id:
+        return []
     ours = [
         {"Name": "instance-id", "Values": [record.instance_id]},
         {"Name": "state", "Values": list(WAITING)},
@@ -106,6 +115,8 @@ def _spot_requests(aws: Aws, record: Record) -> list[str]:
 
 
 def _parameters(aws: Aws, record: Record) -> list[str]:
+    if not record.instance_id:
+        return []
     folder = f"{record.prefix}/{record.instance_id}"
     found = aws.call("ssm", "get_parameters_by_path", assumed={"Parameters": []}, Path=folder)
     return [f"parameter {each['Name']}" for each in found["Parameters"]]

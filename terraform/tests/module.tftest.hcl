@@ -192,7 +192,7 @@ run "with_options" {
     queue                    = { fifo = true }
     max_runtime_minutes      = 59.5
     standby_deadline_minutes = 1
-    settings                 = { RUNS_FLEET_RUNNER_VERSION = "2.336.0", HTTPS_PROXY = "http://proxy.internal:3128" }
+    settings                 = { RUNS_FLEET_RUNNER_VERSION = "2.336.0", HTTPS_PROXY = "http://proxy.internal:3128", HTTP_PROXY = "http://proxy.internal:3128", NO_PROXY = "169.254.169.254" }
     alarm_topic_arns         = ["arn:aws:sns:eu-central-1:123456789012:on-call"]
     permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
     egress_ports             = null
@@ -213,7 +213,7 @@ run "with_options" {
 
   assert {
     condition = alltrue([
-      for line in ["RUNS_FLEET_RUNNER_VERSION=.?2.336.0", "HTTPS_PROXY=.?http://proxy.internal:3128", "OnBootSec=76min"] :
+      for line in ["RUNS_FLEET_RUNNER_VERSION=.?2.336.0", "HTTPS_PROXY=.?http://proxy.internal:3128", "HTTP_PROXY=.?http://proxy.internal:3128", "OnBootSec=76min"] :
       can(regex(line, output.user_data["x64"]))
     ])
     error_message = "Settings reach the user data; a part of a minute is rounded up."
@@ -265,6 +265,28 @@ run "with_options" {
   assert {
     condition     = [for each in aws_vpc_security_group_egress_rule.ipv4 : each.ip_protocol] == ["-1"]
     error_message = "egress_ports = null lifts the limit."
+  }
+}
+
+run "a_longer_stop_postpones_the_dead_man" {
+  variables {
+    settings = { RUNS_FLEET_GRACE_SECONDS = "110", RUNS_FLEET_FINISH_TIMEOUT_SECONDS = "60.5" }
+  }
+
+  assert {
+    condition     = can(regex("OnBootSec=496min", output.user_data["x64"]))
+    error_message = "What is over the defaults of grace period and finish timeout is added, rounded up to a minute."
+  }
+}
+
+run "a_shorter_stop_leaves_the_dead_man_where_it_is" {
+  variables {
+    settings = { RUNS_FLEET_GRACE_SECONDS = "10", RUNS_FLEET_FINISH_TIMEOUT_SECONDS = "" }
+  }
+
+  assert {
+    condition     = can(regex("OnBootSec=495min", output.user_data["x64"]))
+    error_message = "15 minutes are the least; an empty setting is one that is not set."
   }
 }
 

@@ -19,6 +19,8 @@ TYPED = {
     r"runs-fleet-agent report.*": ("tests/integration/test_report.py", '"report"'),
     r"deployments/live/live .*": ("tests/deployments/dev/test_live_page.py", "live.options"),
     r"deployments/cloudwatch/put .*": ("tests/deployments/cloudwatch/test_put.py", "cloudwatch/put"),
+    r"export TF_VAR_.*": ("tests/deployments/terraform/test_live_example.py", "export TF_VAR_"),
+    r"terraform -chdir=.*/live .*": ("tests/deployments/terraform/test_live_example.py", '"plan"'),
     r"terraform (?:init|apply|destroy).*": ("tests/deployments/terraform/test_whole_life.py", "destroy"),
 }  # fmt: skip
 """A pattern of commands: the file that runs them, and what it says where it does."""

@@ -39,6 +39,7 @@ class GitHubRest:
     Attributes:
         dispatched: what workflows were started with, by file.
         runners: registrations that are there, beside those that came through the stand-in.
+        dispatches: whether it starts a workflow that it is asked to start.
     """
 
     def __init__(self, github: GitHub | None, workflows: Iterable[str] = ("simple.yml",)) -> None:
@@ -46,6 +47,7 @@ class GitHubRest:
         self._workflows = set(workflows)
         self.dispatched: list[tuple[str, dict[str, Any]]] = []
         self.runners: list[dict[str, Any]] = []
+        self.dispatches = True
         self._server = HttpServer(self, name="github-rest")
 
     def __enter__(self) -> Self:
@@ -89,6 +91,8 @@ class GitHubRest:
         return {"path": file}, 200 if file in self._workflows else 404
 
     def _dispatch(self, request: Request, file: str) -> tuple[Any, int]:
+        if not self.dispatches:
+            return {"message": "Workflow does not have 'workflow_dispatch' trigger"}, 422
         self.dispatched.append((file, request.get_json()))
         return None, 204
 

@@ -73,6 +73,12 @@ class Account:
         """Of the instances of this test."""
         return {i: state for i, state in self._instances().items() if i not in self._older}
 
+    def lose_launches(self) -> None:
+        """EC2 launches, and whoever asked hears of an error."""
+        self.server.faults.fail(
+            "ec2", "RunInstances", status=400, code="RequestExpired", takes_effect=True
+        )
+
     def launched(self) -> Record:
         assert self.live("launch", *WANTED) == 0
         return Records(self.live.records).load("one")

@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+from deployments.artefact.publish import INSTALL, NAME
 from deployments.live.options import parser
 from deployments.live.scenarios import SCENARIOS, workflow_of
 from deployments.live.verify import CHECKS
@@ -21,6 +22,21 @@ def commands() -> list[list[str]]:
     for name, value in variables.items():
         lines = [line.replace(f"${name}", value) for line in lines]
     return [shlex.split(line)[1:] for line in lines]
+
+
+def test_what_terraform_takes_from_the_environment_is_what_the_example_asks_for() -> None:
+    text = (ROOT / "terraform/examples/live/variables.tf").read_text()
+    blocks = dict(re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', text, re.MULTILINE | re.DOTALL))
+    required = {name for name, body in blocks.items() if "default" not in body}
+    assert set(re.findall(r"^export TF_VAR_(\w+)=", SHELL, re.MULTILINE)) == required
+    assert set(re.findall(r"-var (\w+)=", SHELL)) <= blocks.keys() - required
+    for settings in re.findall(r"`(\w+ = \"\w+\")`", PAGE):
+        assert settings in blocks["settings"]
+
+
+def test_the_digests_of_the_page_are_those_that_publish_says() -> None:
+    assert f'dist/{NAME}-$TF_VAR_agent_version-x64.pex.sha256"' in SHELL
+    assert f"sha256sum {INSTALL.relative_to(ROOT)} " in SHELL
 
 
 def test_every_command_of_the_page_is_one_and_every_step_has_its_command() -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.guardian.child import KILL_SECONDS
+from agent.guardian.limits import DEFAULTS as DEFAULT_LIMITS
+from agent.guardian.limits import Limits
 from agent.settings import Settings
 from docs.generate_terraform import blocks
 from tests.deployments.terraform.tool import ROOT, Terraform, needs_provider, needs_terraform
@@ -55,6 +58,21 @@ def test_its_defaults_are_those_of_the_agents_settings() -> None:
     for variable, field in DEFAULTS.items():
         wanted = Settings.model_fields[field].default
         assert json.loads(variables[variable]["default"]) == wanted
+
+
+def test_what_a_stop_may_take_follows_from_the_agents_limits_and_its_unit() -> None:
+    files = ("variables.tf", "launch-template.tf")
+    variables, template = ((ROOT / "terraform" / name).read_text() for name in files)
+    default = Limits.of({})
+    grace, finish = (DEFAULT_LIMITS[f"RUNS_FLEET_{name}_SECONDS"] for name in ("GRACE", "FINISH_TIMEOUT"))  # fmt: skip
+    for text in (variables, template):
+        assert f'RUNS_FLEET_GRACE_SECONDS = "{grace:g}", RUNS_FLEET_FINISH_TIMEOUT_SECONDS = "{finish:g}"' in text  # fmt: skip
+    unit = (ROOT / "deployments/systemd/runs-fleet-agent.service").read_text()
+    (allowed,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    # Both are in the flow's stop and in `end`, once each.
+    fixed = default.stop + default.end + KILL_SECONDS - 2 * (grace + finish)
+    assert f"]) < {(int(allowed) - fixed) / 2:g}," in variables
+    assert f"under {(int(allowed) - fixed) / 2:g}: systemd kills the agent {allowed} s after" in variables  # fmt: skip
 
 
 def test_every_setting_that_it_writes_is_one_that_the_agent_reads() -> None:

@@ -18,8 +18,13 @@ def test_the_tables_have_a_row_for_every_variable_output_and_statement() -> None
     rows = re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)
     text = "".join(path.read_text() for path in (ROOT / "terraform").glob("*.tf"))
     declared = re.findall(r'^(?:variable|output) "(\w+)"', text, re.MULTILINE)
-    assert len(rows) == len(declared) + len(statement_names())
+    assert len(rows) == len(declared) + len(statement_names()) + len(["AgentAtBoot"])
     assert set(declared) < set(rows)
+
+
+def test_the_permissions_have_a_row_for_what_the_buckets_policy_allows() -> None:
+    row = "| `AgentAtBoot` | `s3:GetObject` | `arn:aws:s3:::{bucket}/agent/*` | `baked` is false; in the bucket's policy |"
+    assert row in README.splitlines()
 
 
 def test_every_variable_and_output_says_what_it_is() -> None:

@@ -96,6 +96,82 @@ run "a_variable_that_is_not_the_agents" {
   expect_failures = [var.settings]
 }
 
+run "a_proxy_for_either_scheme" {
+  command = plan
+
+  variables {
+    settings = { HTTP_PROXY = "http://proxy:3128", HTTPS_PROXY = "http://proxy:3128", NO_PROXY = "localhost, 169.254.169.254" }
+  }
+}
+
+run "a_proxy_in_the_way_of_the_metadata" {
+  command = plan
+
+  variables {
+    settings = { HTTP_PROXY = "http://proxy:3128", NO_PROXY = "localhost" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_proxy_without_exceptions" {
+  command = plan
+
+  variables {
+    settings = { HTTPS_PROXY = "http://proxy:3128" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "the_longest_stop" {
+  command = plan
+
+  variables {
+    settings = { RUNS_FLEET_GRACE_SECONDS = "114.9", RUNS_FLEET_FINISH_TIMEOUT_SECONDS = "" }
+  }
+}
+
+run "a_grace_period_beyond_the_units_stop_timeout" {
+  command = plan
+
+  variables {
+    settings = { RUNS_FLEET_GRACE_SECONDS = "115" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_finish_timeout_beyond_the_units_stop_timeout" {
+  command = plan
+
+  variables {
+    settings = { RUNS_FLEET_FINISH_TIMEOUT_SECONDS = "300", RUNS_FLEET_GRACE_SECONDS = "5" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_grace_period_that_is_no_number" {
+  command = plan
+
+  variables {
+    settings = { RUNS_FLEET_GRACE_SECONDS = "90s" }
+  }
+
+  expect_failures = [var.settings]
+}
+
+run "a_negative_grace_period" {
+  command = plan
+
+  variables {
+    settings = { RUNS_FLEET_GRACE_SECONDS = "-5" }
+  }
+
+  expect_failures = [var.settings]
+}
+
 run "a_setting_of_two_lines" {
   command = plan
 
