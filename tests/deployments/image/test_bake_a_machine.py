@@ -95,7 +95,7 @@ def test_an_amazon_linux_is_baked_seen_by_doctor_and_cleared_up(
     packages = (seen / "dnf").read_text().splitlines()
     assert packages == [
         "install -y docker",
-        "install -y libicu openssl-libs krb5-libs zlib",
+        "install -y libicu openssl-libs krb5-libs zlib nftables",
         "clean all",
     ]
     assert archive.sha256 in (seen / ".runs-fleet-runner.json").read_text()
