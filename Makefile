@@ -98,7 +98,7 @@ tools: ## Debian's packages that the tests of boot, image, firewall and pages wa
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends cloud-init systemd-container packer nftables iproute2 chromium graphviz fonts-dejavu-core
 
 boot-artefact: $(INSTALLED) ## boot a machine in namespaces with the artefact that make artefact built; needs root
-	BOOT_ARTEFACT=$$(ls $(CURDIR)/dist/runs-fleet-agent-*-x64.pex) $(BIN)/python -m pytest -o timeout=400 -k built_artefact tests/deployments/boot
+	BOOT_ARTEFACT=$(CURDIR)/dist/runs-fleet-agent-$$($(BIN)/python -c 'from agent import __version__; print(__version__)')-x64.pex $(BIN)/python -m pytest -o timeout=400 -k built_artefact tests/deployments/boot
 
 .PHONY: security-mutants
 security-mutants: $(INSTALLED) ## takes one defence of docs/security.md out at a time and expects its tests to fail; ROW=2
@@ -135,3 +135,6 @@ ui: $(INSTALLED) ## a Prefect server with its web UI on loopback and three runs 
 
 ui-check: $(INSTALLED) ## the same, looked at by a real browser; SCREENSHOT=1 also writes docs/ui.png
 	$(if $(SCREENSHOT),SCREENSHOT=docs/ui.png) $(BIN)/python -m pytest -m ui -n 0 tests/deployments/ui
+
+.PHONY: install
+install: $(INSTALLED) ## the virtual environment, from locked requirements

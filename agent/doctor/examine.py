@@ -36,7 +36,7 @@ def examine_image(environment: Mapping[str, str]) -> list[Finding]:
     return [
         machine.check_python(),
         machine.check_imports(machine.WHOLE, limit_seconds=machine.WHOLE_SECONDS),
-        *_machine(settings),
+        *_machine(settings, must_be_there=True),
         *_runner(settings, environment, must_be_there=True),
         units.check_units(must_be_there=True),
     ]
@@ -65,7 +65,7 @@ def examine(environment: Mapping[str, str], clock: Clock, *, send: bool) -> list
             machine.check_python(),
             imports.result(),
             of_settings,
-            *_machine(settings),
+            *_machine(settings, must_be_there=False),
             *of_place,
             *(answer.finding for answer in aws),
             outside.check_clock([answer.ahead_seconds for answer in aws]),
@@ -75,11 +75,12 @@ def examine(environment: Mapping[str, str], clock: Clock, *, send: bool) -> list
         ]
 
 
-def _machine(settings: Settings) -> list[Finding]:
+def _machine(settings: Settings, *, must_be_there: bool) -> list[Finding]:
     return [
         *machine.check_disk(settings, free_bytes),
         machine.check_memory(settings, psutil.virtual_memory().available),
         machine.check_runner_user(settings),
+        machine.check_firewall(settings, must_be_there=must_be_there),
     ]
 
 

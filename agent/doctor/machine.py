@@ -1,4 +1,4 @@
-"""The machine itself: Python, disk, memory, the runner's user. No network."""
+"""The machine itself: Python, disk, memory, the runner's user, a firewall. No network."""
 
 import os
 import platform
@@ -10,8 +10,9 @@ from pathlib import Path
 
 from agent import __version__
 from agent.archive.staging import installed
-from agent.doctor.finding import Finding, failed, ok, warning
+from agent.doctor.finding import Finding, failed, ok, skipped, warning
 from agent.errors import SettingsError, one_line
+from agent.instance.firewall import Which, program
 from agent.runner.user import runner_user
 from agent.settings import Settings
 from agent.watchers.disk import MB
@@ -107,6 +108,29 @@ def check_runner_user(settings: Settings) -> Finding:
         mend = f"make it: `mkhomedir_helper {user.name}`, or anew with `useradd --create-home`"
         return warning("runner user", f"{seen}, which does not exist", mend=mend)
     return ok("runner user", seen)
+
+
+def check_firewall(
+    settings: Settings, *, must_be_there: bool, which: Which | None = None
+) -> Finding:
+    """Whether there is a program that closes the instance metadata to the job.
+
+    Args:
+        settings: whether the job may have the role, or may not run without.
+        must_be_there: in an image, since one that is baked is for every setting.
+        which: finds a program by its name; in the system's folders where not given.
+    """
+    may_use = settings.job_may_use_instance_role
+    if may_use == "true" and not must_be_there:
+        return skipped("firewall", "the job may use the instance's role: nothing is closed to it")
+    found = program(which)
+    if found is not None:
+        return ok("firewall", f"{found} closes the instance metadata to the job")
+    seen = "there is neither nft nor iptables: the instance metadata cannot be closed to the job"
+    mend = "install it: `dnf install -y nftables`, or `apt-get install -y nftables`"
+    if must_be_there or may_use == "never":
+        return failed("firewall", seen, mend=mend)
+    return warning("firewall", seen, mend=mend)
 
 
 def _free(name: str, path: Path, wanted_mb: float, free_bytes: Callable[[Path], int]) -> Finding:

@@ -95,6 +95,16 @@ def close(users: Sequence[str], doors: Sequence[Door], *, which: Which | None = 
     return "iptables"
 
 
+def program(which: Which | None = None) -> str | None:
+    """Which one `close` would use; None where there is none.
+
+    Args:
+        which: as of `close`.
+    """
+    which = which or _which
+    return next((name for name in ("nft", "iptables") if which(name)), None)
+
+
 def _table(users: Sequence[str], doors: Iterable[Door]) -> str:
     """One transaction: there is no moment in which a table of an earlier life is gone and this one not there."""
     who = ", ".join(users)

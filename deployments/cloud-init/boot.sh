@@ -17,7 +17,7 @@ instance_id='' access_key='' secret_key='' session_token=''
 usage() {
   cat <<'EOF'
 usage: runs-fleet-boot start --bucket NAME --version VERSION --arch x64|arm64 --artefact-sha256 HEX --install-sha256 HEX
-                             [--docker-group] [--retries NUMBER]
+        [--docker-group] [--retries NUMBER]
        runs-fleet-boot start --baked
        runs-fleet-boot failed
 
@@ -29,8 +29,9 @@ start   fetches s3://NAME/agent/VERSION/ARCH/runs-fleet-agent.pex and install.sh
 failed  is called when start has ended, however it has. Unless it succeeded (SERVICE_RESULT=success), says why to the
         console, to CloudWatch Logs and to the orchestrator, then ends the instance.
 
-Environment: AWS_REGION, RUNS_FLEET_LOG_GROUP, RUNS_FLEET_TERMINATION_QUEUE_URL, RUNS_FLEET_DRY_RUN, HTTPS_PROXY, NO_PROXY,
-AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3 …_CLOUDWATCH_LOGS …_EC2 …_SQS, AWS_EC2_METADATA_SERVICE_ENDPOINT.
+Environment: AWS_REGION, RUNS_FLEET_LOG_GROUP …_TERMINATION_QUEUE_URL …_RUNNER_USER …_JOB_MAY_USE_INSTANCE_ROLE …_DRY_RUN
+…_DOCTOR_AT_BOOT, HTTPS_PROXY, HTTP_PROXY, NO_PROXY, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3 …_CLOUDWATCH_LOGS …_EC2 …_SQS,
+AWS_EC2_METADATA_SERVICE_ENDPOINT.
 EOF
 }
 
@@ -59,16 +60,16 @@ metadata() { # PATH TOKEN
 }
 
 identify() {
-  local imds=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254} token role keys
+  local imds=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254} roles=meta-data/iam/security-credentials token role keys
   imds=${imds%/}
   token=$(ask --noproxy '*' --max-time 5 --request PUT "$imds/latest/api/token" \
-    <<<'header = "X-aws-ec2-metadata-token-ttl-seconds: 300"') || return 1
-  instance_id=$(metadata meta-data/instance-id "$token") || return 1
-  role=$(metadata meta-data/iam/security-credentials/ "$token") || return 1
-  keys=$(metadata "meta-data/iam/security-credentials/$role" "$token") || return 1
-  access_key=$(field AccessKeyId "$keys") || return 1
-  secret_key=$(field SecretAccessKey "$keys") || return 1
-  session_token=$(field Token "$keys")
+    <<<'header = "X-aws-ec2-metadata-token-ttl-seconds: 300"') &&
+    instance_id=$(metadata meta-data/instance-id "$token") &&
+    role=$(metadata $roles/ "$token") &&
+    keys=$(metadata "$roles/$role" "$token") &&
+    access_key=$(field AccessKeyId "$keys") &&
+    secret_key=$(field SecretAccessKey "$keys") &&
+    session_token=$(field Token "$keys")
 }
 
 field() { # NAME JSON
@@ -116,30 +117,38 @@ fetch() { # OBJECT SHA256 FILE
 }
 
 install_agent() {
-  local work
+  local work user=${RUNS_FLEET_RUNNER_USER:-}
+  [[ $user != root ]] || user=''
   work=$(mktemp -d)
   # shellcheck disable=SC2064 # the directory of this call
   trap "rm -rf '$work'" EXIT
   identify 2>"$work/curl" ||
-    die "the instance metadata service gave neither instance nor role: $(tail -n 1 "$work/curl"); check the instance profile of the launch template"
+    die "the instance metadata service gave neither instance nor role: $(tail -n 1 "$work/curl"); check the instance profile"
   fetch install.sh "$install_sha256" "$work/install.sh"
   fetch runs-fleet-agent.pex "$artefact_sha256" "$work/runs-fleet-agent.pex"
   step "installing agent $version"
   bash "$work/install.sh" --artefact "$work/runs-fleet-agent.pex" --sha256 "$artefact_sha256" \
-    ${docker_group:+--docker-group} 2>&1 |
+    ${docker_group:+--docker-group} ${user:+--runner-user "$user"} 2>&1 |
     tee "$work/install.log" || die "install.sh failed: $(tail -n 1 "$work/install.log")"
   printf '%s\n' "$artefact_sha256" >"$INSTALLED"
 }
 
-# GitHub's runner does not start without ICU, and a stock Amazon Linux has none.
-install_icu() {
-  [[ $(ldconfig -p) != *libicuuc.so* ]] || return 0
-  step 'installing ICU'
+package() { # NAME [NAME_OF_APT]
+  step "installing $1"
   if command -v dnf >/dev/null; then
-    dnf install -y libicu
+    dnf install -y "$1"
   else
     apt-get update
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends '^libicu[0-9]+$'
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${2:-$1}"
+  fi
+}
+
+# Stock Amazon Linux has neither ICU, without which GitHub's runner does not start, nor what closes the metadata to its job.
+install_packages() {
+  [[ $(ldconfig -p) == *libicuuc.so* ]] || package libicu '^libicu[0-9]+$'
+  if ! command -v nft iptables >/dev/null && ! package nftables; then
+    [[ ${RUNS_FLEET_JOB_MAY_USE_INSTANCE_ROLE:-} != never ]] || die 'nftables could not be installed: without it no job may run'
+    say 'no nftables could be installed: a job may reach the metadata'
   fi
 }
 
@@ -153,8 +162,18 @@ installed() {
   [[ -x $AGENT ]] && [[ -n $baked || "$(cat "$INSTALLED" 2>/dev/null)" == "$artefact_sha256" ]]
 }
 
+# apt reads no other.
+lower_proxies() {
+  local name upper
+  for name in http_proxy https_proxy no_proxy; do
+    upper=${name^^}
+    [[ -z ${!upper:-} ]] || export "$name=${!upper}"
+  done
+}
+
 start() {
   mkdir -p "$NOTES"
+  lower_proxies
   trap 'note "boot.sh, line $LINENO: $BASH_COMMAND: exit status $?"' ERR
   step 'arming the dead-man timer'
   systemctl start runs-fleet-dead-man.timer
@@ -162,19 +181,20 @@ start() {
   if installed; then
     step 'the agent is installed'
   elif [[ -n $baked ]]; then
-    die "this image has no $AGENT: bake it with deployments/image, or let the launch template say baked = false"
+    die "this image has no $AGENT: bake it with deployments/image, or say baked = false"
   else
-    install_icu
+    install_packages
     install_agent
   fi
-  [[ ${RUNS_FLEET_DOCTOR_AT_BOOT:-} != true ]] || ask_doctor
+  ! on RUNS_FLEET_DOCTOR_AT_BOOT || ask_doctor
   step 'starting the agent'
   systemctl daemon-reload
+  ! on RUNS_FLEET_DRY_RUN || spare runs-fleet-agent
   systemctl start --no-block runs-fleet-agent
 }
 
 why() {
-  local noted='' step=''
+  local noted step
   noted=$(head -n 1 "$NOTES/why" 2>/dev/null)
   step=$(head -n 1 "$NOTES/step" 2>/dev/null)
   case ${SERVICE_RESULT:-unknown} in
@@ -211,19 +231,18 @@ end_instance() {
     --output /dev/null "$(endpoint ec2 EC2)/"
 }
 
-dry_run() {
-  case ${RUNS_FLEET_DRY_RUN:-} in
+on() { # VARIABLE
+  case ${!1:-} in
     1 | [Tt][Rr][Uu][Ee] | [Yy][Ee][Ss]) ;;
     *) return 1 ;;
   esac
 }
 
-spare_instance() {
-  local drop_in=/run/systemd/system/runs-fleet-boot.service.d
+spare() { # UNIT, which then powers nothing off
+  local drop_in=/run/systemd/system/$1.service.d
   mkdir -p "$drop_in"
   printf '[Unit]\nFailureAction=none\n' >"$drop_in/dry-run.conf"
   systemctl daemon-reload
-  say 'RUNS_FLEET_DRY_RUN is set: the instance is not ended, and only the dead-man timer will end it'
 }
 
 say() {
@@ -238,11 +257,14 @@ failed() {
   local line
   line="the agent could not be started: $(why)"
   say "$line"
-  ! dry_run || spare_instance
+  if on RUNS_FLEET_DRY_RUN; then
+    spare runs-fleet-boot
+    say 'RUNS_FLEET_DRY_RUN is set: the instance stays, and only the dead-man timer will end it'
+  fi
   identify || return 1
   [[ -z ${RUNS_FLEET_LOG_GROUP:-} ]] || to_logs "$line"
   [[ -z ${RUNS_FLEET_TERMINATION_QUEUE_URL:-} ]] || to_orchestrator "$line"
-  dry_run || end_instance
+  on RUNS_FLEET_DRY_RUN || end_instance
 }
 
 bad() {
@@ -268,14 +290,26 @@ parse() {
   done
 }
 
+# An older one signs no session token, and S3 answers 403.
+check_curl() {
+  local it
+  it=$(curl --version | head -n 1) || true
+  [[ ! $it =~ ^curl\ ([0-9]+)\.([0-9]+) ]] || ((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2] < 7087)) || return 0
+  bad "'${it%% (*}' cannot sign for S3: curl 7.87 or newer is wanted"
+}
+
 check() {
   [[ -n ${AWS_REGION:-} ]] || bad 'AWS_REGION is not set'
   [[ $retries =~ ^[0-9]+$ ]] || bad "--retries $retries is no number"
   [[ -z $baked ]] || return 0
   [[ -n $bucket && -n $version ]] || bad 'start wants --bucket and --version, or --baked'
   [[ $arch == x64 || $arch == arm64 ]] || bad "--arch '$arch' is neither x64 nor arm64"
-  [[ $artefact_sha256 =~ ^[0-9a-f]{64}$ ]] || bad "--artefact-sha256 '$artefact_sha256' is not 64 hexadecimal digits"
-  [[ $install_sha256 =~ ^[0-9a-f]{64}$ ]] || bad "--install-sha256 '$install_sha256' is not 64 hexadecimal digits"
+  local name
+  for name in artefact install; do
+    local sum=${name}_sha256
+    [[ ${!sum} =~ ^[0-9a-f]{64}$ ]] || bad "--$name-sha256 '${!sum}' is not 64 hexadecimal digits"
+  done
+  check_curl
 }
 
 main() {

@@ -89,11 +89,15 @@ place_runner() {
     --version "$runner_version" --arch "$(arch)" --sha256 "$runner_sha256" --owner "$owner"
 }
 
+# And nftables, by which the agent closes the instance metadata to the job.
 install_libraries() {
   case $(system) in
     # The runner's own script does not know this system.
-    amzn-*) dnf install -y libicu openssl-libs krb5-libs zlib ;;
-    *) /opt/actions-runner/bin/installdependencies.sh ;;
+    amzn-*) dnf install -y libicu openssl-libs krb5-libs zlib nftables ;;
+    *)
+      /opt/actions-runner/bin/installdependencies.sh
+      apt-get update && apt-get install -y nftables
+      ;;
   esac
 }
 

@@ -162,7 +162,7 @@ def test_an_image_is_looked_at_without_settings_network_or_account(
     found = {line[9:].partition("  ")[0]: line.split()[0] for line in lines if line[:1] != " "}
     assert list(found)[:-1] == [
         "python", "agent", "disk: runner", "disk: state", "memory",
-        "runner user", "runner", "runner libraries", "systemd units",
+        "runner user", "firewall", "runner", "runner libraries", "systemd units",
     ]  # fmt: skip
     assert (found["python"], found["agent"], found["runner"]) == ("ok", "ok", "failed")
     assert "→ bake one" in done.stdout

@@ -2,12 +2,13 @@
 
 import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.deployments.boot.conftest import PYTHON, Published, World
+from tests.deployments.boot.conftest import PYTHON, Published, World, drop_in
 from tests.deployments.boot.machine import SEEN
 from tests.deployments.standins import INSTALL, ROOT, agent_that, image_with
 
@@ -55,6 +56,58 @@ def test_a_stock_image_without_icu_gets_it_for_the_runner(world: World) -> None:
     assert (machine.seen / "dnf").read_text() == "install -y libicu\n"
 
 
+def without_a_firewall(dnf: str) -> dict[str, str]:
+    """A machine on whose `PATH` is neither `nft` nor `iptables`, and a package manager that does one thing."""
+    return {
+        "/usr/local/sbin/dnf": f'#!/bin/sh\necho "$@" >>{SEEN}/dnf\n{dnf}\n',
+        **drop_in("Environment=PATH=/usr/local/sbin:/usr/bin:/bin"),
+    }
+
+
+def test_a_stock_image_without_a_firewall_gets_it_to_close_the_metadata_to_the_job(
+    world: World,
+) -> None:
+    machine = world.boot(Published(install=agent_that("true")), files=without_a_firewall("true"))
+    machine.wait_for_power_off()
+    assert (machine.seen / "dnf").read_text() == "install -y nftables\n"
+
+
+def test_one_that_cannot_get_a_firewall_says_so_and_serves_jobs_all_the_same(world: World) -> None:
+    install = agent_that(f"touch {SEEN}/started")
+    machine = world.boot(Published(install=install), files=without_a_firewall("exit 1"))
+    assert "no nftables could be installed" in machine.wait_for_power_off()
+    assert (machine.seen / "started").exists()
+
+
+def test_the_runner_user_of_the_settings_is_made_by_the_installation(world: World) -> None:
+    world.settings["RUNS_FLEET_RUNNER_USER"] = "builder"
+    install = agent_that("true") + f"printf '%s ' \"$@\" >{SEEN}/arguments\n"
+    machine = world.boot(Published(install=install))
+    machine.wait_for_power_off()
+    assert (machine.seen / "arguments").read_text().endswith(" --runner-user builder ")
+
+
+def test_a_package_manager_gets_the_proxies_in_lower_case_which_apt_reads_alone(
+    world: World,
+) -> None:
+    world.settings["HTTPS_PROXY"] = world.settings["HTTP_PROXY"] = "http://proxy:3128"
+    world.settings["NO_PROXY"] = "127.0.0.1,169.254.169.254"
+    seen = f'echo "$http_proxy $https_proxy $no_proxy" >{SEEN}/proxies'
+    machine = world.boot(Published(install=agent_that("true")), files=without_a_firewall(seen))
+    machine.wait_for_power_off()
+    proxies = (machine.seen / "proxies").read_text()
+    assert proxies == "http://proxy:3128 http://proxy:3128 127.0.0.1,169.254.169.254\n"
+
+
+def test_a_dry_run_is_not_powered_off_by_the_unit_of_its_agent_either(world: World) -> None:
+    world.settings["RUNS_FLEET_DRY_RUN"] = "yes"
+    install = agent_that("exit 1").replace("SuccessAction", "FailureAction")
+    machine = world.boot(Published(install=install))
+    machine.wait_until(lambda: "Failed to start runs-fleet-agent" in machine.console)
+    with pytest.raises(subprocess.TimeoutExpired):
+        machine.process.wait(3)
+
+
 def test_a_baked_image_fetches_nothing(world: World) -> None:
     machine = world.boot(baked=True, image=image_with(agent_that(f"touch {SEEN}/started")))
     machine.wait_for_power_off()
@@ -94,7 +147,7 @@ def test_a_baked_image_has_the_runner_and_the_database_and_serves_a_job(world: W
     world.settings["RUNS_FLEET_RUNNER_USER"] = "runner"
     world.settings["RUNS_FLEET_RUNNER_VERSION"] = archive.version
     world.settings["RUNS_FLEET_RUNNER_SHA256"] = archive.sha256
-    world.settings["RUNS_FLEET_DOCTOR_AT_BOOT"] = "true"
+    world.settings["RUNS_FLEET_DOCTOR_AT_BOOT"] = "1"
     world.cloud.write_config()
     machine = world.boot(cloud_init=True, baked=True, image=f'{provision} --root "$1"')
     machine.wait_until(world.ended, 110)

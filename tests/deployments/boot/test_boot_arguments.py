@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         timeout=10,
-        env={"PATH": os.environ["PATH"], **environment},
+        env={"PATH": os.environ["PATH"]} | environment,
     )
 
 
@@ -32,6 +33,7 @@ def test_help_says_what_it_does_and_what_it_reads() -> None:
     assert done.returncode == 0
     assert "or ends the instance" in done.stdout
     assert "AWS_EC2_METADATA_SERVICE_ENDPOINT" in done.stdout
+    assert "…_DOCTOR_AT_BOOT" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,36 @@ def test_so_is_a_bad_command(arguments: tuple[str, ...]) -> None:
 
 def test_the_region_must_be_known() -> None:
     assert "AWS_REGION is not set" in run("start", "--baked").stderr
+
+
+@pytest.mark.parametrize("version", ["7.81.0", "7.86.0", "6.99.9"])
+def test_a_curl_that_signs_no_session_token_is_refused_by_its_version(
+    tmp_path: Path, version: str
+) -> None:
+    done = start_with_curl(tmp_path, version)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"runs-fleet-boot: 'curl {version}' cannot sign for S3: curl 7.87 or newer is wanted; see --help\n"
+    )
+
+
+@pytest.mark.parametrize("version", ["7.87.0", "7.88.1", "8.5.0", "10.0.0"])
+def test_one_that_signs_it_is_not(tmp_path: Path, version: str) -> None:
+    assert "there is no /etc/runs-fleet/agent.env" in start_with_curl(tmp_path, version).stderr
+
+
+def start_with_curl(directory: Path, version: str) -> "subprocess.CompletedProcess[str]":
+    """On a machine that it cannot harm: there is no systemd, and no settings."""
+    for name, does in (("curl", f"echo 'curl {version} (x86_64) libcurl/{version}'"), ("systemctl", "true")):  # fmt: skip
+        (directory / name).write_text(f"#!/bin/sh\n{does}\n")
+        (directory / name).chmod(0o755)
+    return run(
+        "start",
+        *(word for pair in GOOD.items() for word in pair),
+        AWS_REGION="r",
+        PATH=f"{directory}:{os.environ['PATH']}",
+        RUNTIME_DIRECTORY=str(directory),
+    )
 
 
 def test_nothing_is_ended_after_a_start_that_succeeded() -> None:

@@ -73,6 +73,15 @@ def test_an_installation_without_a_service(world: World) -> None:
     assert_ended(world, world.boot(Published(install="true\n")), "boot.sh, line")
 
 
+def test_a_firewall_that_is_demanded_and_cannot_be_installed(world: World) -> None:
+    world.settings["RUNS_FLEET_JOB_MAY_USE_INSTANCE_ROLE"] = "never"
+    bare = {
+        "/usr/local/sbin/dnf": "#!/bin/sh\nexit 1\n",
+        **drop_in("Environment=PATH=/usr/local/sbin:/usr/bin:/bin"),
+    }
+    assert_ended(world, world.boot(files=bare), "nftables could not be installed")
+
+
 def test_an_image_without_the_agent(world: World) -> None:
     assert_ended(
         world, world.boot(baked=True), "this image has no /opt/runs-fleet/bin/runs-fleet-agent"

@@ -16,8 +16,9 @@ START = "#cloud-config\nbootcmd: [systemctl start --no-block bake]\nwrite_files:
 DNF = f"""\
 #!/bin/sh
 echo "$@" >>{SEEN}/dnf
-[ "$3" != docker ] || touch /etc/systemd/system/docker.service
-[ "$3" != docker ] || printf '[Install]\\nWantedBy=sockets.target\\n' >/etc/systemd/system/docker.socket
+case $3 in docker*) ;; *) exit ;; esac
+touch /etc/systemd/system/docker.service
+printf '[Install]\\nWantedBy=sockets.target\\n' >/etc/systemd/system/docker.socket
 """
 LOOK = f"""\
 cp -r /opt/actions-runner/.runs-fleet-runner.json /etc/machine-id /doctor {SEEN}
@@ -95,7 +96,7 @@ def test_an_amazon_linux_is_baked_seen_by_doctor_and_cleared_up(
     packages = (seen / "dnf").read_text().splitlines()
     assert packages == [
         "install -y docker",
-        "install -y libicu openssl-libs krb5-libs zlib",
+        "install -y libicu openssl-libs krb5-libs zlib nftables",
         "clean all",
     ]
     assert archive.sha256 in (seen / ".runs-fleet-runner.json").read_text()
@@ -105,6 +106,19 @@ def test_an_amazon_linux_is_baked_seen_by_doctor_and_cleared_up(
     assert "docker.socket" in left
     assert "ssh_host_" not in left
     assert "instance" not in left
+
+
+def test_an_ubuntu_gets_what_closes_the_metadata_to_the_job_too(oven: Oven) -> None:
+    ubuntu = 'ID="ubuntu"\nVERSION_ID="24.04"\n'
+    seen = oven.bake(**{"etc/os-release": ubuntu, "usr/local/sbin/apt-get": DNF})
+    packages = (seen / "dnf").read_text().splitlines()
+    assert packages == [
+        "update",
+        "install -y docker.io",
+        "update",
+        "install -y nftables",
+        "clean",
+    ]
 
 
 def test_an_image_in_which_doctor_finds_something_wrong_is_not_made(oven: Oven) -> None:

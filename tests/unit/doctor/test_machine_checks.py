@@ -7,6 +7,7 @@ import pytest
 from agent.doctor.finding import Verdict
 from agent.doctor.machine import (
     check_disk,
+    check_firewall,
     check_imports,
     check_memory,
     check_python,
@@ -106,3 +107,36 @@ def test_the_user_who_runs_this_can_run_a_runner() -> None:
 
     name = pwd.getpwuid(os.geteuid()).pw_name
     assert check_runner_user(settings(runner_user=name)).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("may_use", "in_image", "verdict"),
+    [
+        ("false", False, Verdict.WARNING),
+        ("never", False, Verdict.FAILED),
+        ("true", False, Verdict.SKIPPED),
+        ("false", True, Verdict.FAILED),
+        ("true", True, Verdict.FAILED),
+    ],
+)
+def test_a_machine_without_a_firewall_is_judged_by_who_may_use_the_role(
+    may_use: str,
+    in_image: bool,  # noqa: FBT001
+    verdict: Verdict,
+) -> None:
+    here = settings(job_may_use_instance_role=may_use)
+    found = check_firewall(here, must_be_there=in_image, which=lambda _: None)
+    assert found.verdict is verdict
+    if verdict is not Verdict.SKIPPED:
+        assert "neither nft nor iptables" in found.seen
+        assert "dnf install -y nftables" in found.mend
+
+
+@pytest.mark.parametrize("tool", ["nft", "iptables"])
+def test_either_firewall_will_do(tool: str) -> None:
+    found = check_firewall(
+        settings(job_may_use_instance_role="never"),
+        must_be_there=True,
+        which={tool: f"/usr/sbin/{tool}"}.get,
+    )
+    assert (found.verdict, found.seen.split()[0]) == (Verdict.OK, tool)
