@@ -23,7 +23,7 @@ from agent.stages.end import finish
 from agent.stages.prefetch import Prefetch
 from agent.stages.record import outcome_of, outcome_of_error, record_outcome
 from flows import prefect_environment
-from flows.current import this_run
+from flows.current import milestones, this_run
 from flows.imports import undisturbed
 from flows.prefect_environment import Api
 from flows.signals import stop_on_signals
@@ -62,14 +62,20 @@ def main(arguments: Sequence[str]) -> int:
     if api is not None and api.left_out:
         warning(log, "prefect.server_unreachable", url=api.left_out, mend="going on without it")
     _say_began(run)
+    again = False
     try:
         asyncio.run(_run(run, heart, api))
     except BaseException as exc:  # noqa: BLE001 - also KeyboardInterrupt and SystemExit end the instance
-        record_outcome(run, outcome_of_error(run, exc))
+        again = _another_life_may_help(run, plain=plain)
+        if again:
+            warning(log, "flow.not_begun", error=repr(exc), mend="the guardian starts it again")
+        else:
+            record_outcome(run, outcome_of_error(run, exc))
     finally:
         if run.prefetch is not None:
             run.prefetch.end()
-        finish(run)
+        if not again:
+            finish(run)
         _tell(run, heart)
         if api is not None and api.own is not None:
             api.own.stop()
@@ -77,6 +83,20 @@ def main(arguments: Sequence[str]) -> int:
         run.shipper.flush(Deadline.after(run.clock, LAST_LINES_SECONDS), final=True)
         run.shipper.stop()
     return outcome_of(run.progress).exit_status
+
+
+def _another_life_may_help(run: RunContext, *, plain: bool) -> bool:
+    """Whether it failed before its pipeline began, for want of memory perhaps: a runner at work is not to be stopped for that.
+
+    The guardian starts it again, the last time with `--plain`: that life decides.
+    """
+    return not (
+        plain
+        or milestones().begun.is_set()
+        or run.stop.asked
+        or run.progress.ended is not None
+        or run.progress.terminated is not None
+    )
 
 
 def _say_began(run: RunContext) -> None:

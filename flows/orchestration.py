@@ -58,6 +58,8 @@ async def without_prefect(run: RunContext) -> None:
     """The same pipeline over the same tasks, with nobody to report to."""
     stop_on_signals(run.stop)
     await take_through(run, plainly)
+    # Here, while signals are heard and the guardian sees a beat: what the pipeline left owed may take its time.
+    await asyncio.to_thread(finish, run)
 
 
 async def _first(engine: "asyncio.Future[Any]", sign: asyncio.Event, seconds: float | None) -> None:

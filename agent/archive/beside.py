@@ -25,6 +25,7 @@ def extract_beside(
     owner: tuple[int, int] | None,
     most_members: int,
     check: Callable[[], None],
+    end_seconds: float = END_SECONDS,
 ) -> int:
     """As `agent.archive.extract.extract`.
 
@@ -34,10 +35,11 @@ def extract_beside(
         owner: uid and gid for everything; the agent's own when None.
         most_members: beyond them the archive is refused.
         check: called while it waits; what it raises ends both.
+        end_seconds: how long the process may take from the last byte on.
 
     Raises:
         ArchiveError: damaged, unsafe, or with too many members.
-        RunnerDirError: the process died.
+        RunnerDirError: the process died, or did not end in time.
         OSError: the disk would not take it, or there is no process to be had.
     """
     with Giver() as giver:
@@ -50,7 +52,8 @@ def extract_beside(
             "most_members": most_members,
         }
         with subprocess.Popen(
-            [sys.executable, "-m", __package__ + ".extract", json.dumps(asked)],
+            # -P: nothing is imported from where the archive is written.
+            [sys.executable, "-P", "-m", __package__ + ".extract", json.dumps(asked)],
             cwd=into,
             env=_environment(),
             stdin=subprocess.DEVNULL,
@@ -61,7 +64,12 @@ def extract_beside(
                 giver.started()
                 if all(giver.give(piece, check) for piece in pieces if piece):
                     giver.end()
-                said, _ = process.communicate(timeout=END_SECONDS)
+                said, _ = process.communicate(timeout=end_seconds)
+            except subprocess.TimeoutExpired as exc:
+                raise RunnerDirError(
+                    f"the process that unpacks the archive did not end within {end_seconds:g} s of its last byte",
+                    mend="look at the volume: it takes no more writes",
+                ) from exc
             finally:
                 # Whatever is raised here, nothing goes on writing into a directory that is about to be removed.
                 process.kill()

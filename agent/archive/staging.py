@@ -108,7 +108,7 @@ def sweep_leftovers(runner_dir: Path) -> int:
     """Removes the stagings that a crash has left; returns how many. Never raises."""
     found = [*_leftovers(runner_dir, runner_dir.parent), *_leftovers(runner_dir, runner_dir)]
     for path in found:
-        with suppress(OSError):
+        with suppress(OSError, RecursionError):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:

@@ -9,6 +9,8 @@ DEFAULTS = {
     "RUNS_FLEET_GRACE_SECONDS": 90.0,
     "RUNS_FLEET_FINISH_TIMEOUT_SECONDS": 60.0,
 }
+FALSE = ("false", "0", "no", "off", "n", "f")
+"""As the settings take them."""
 BOOT_SECONDS = 600.0
 """For everything else that the flow does: Prefect's start, download, register. With `end` behind it, it is over before the
 dead-man timer's 15 minutes are."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from agent.guardian.child import KILL_SECONDS, Child, reap_orphans
-from agent.guardian.limits import Limits
+from agent.guardian.limits import FALSE, Limits
 from agent.guardian.lock import Held, lock
 from agent.guardian.pulse import OPTION, Pulse
 from agent.guardian.systemd import Systemd, without_systemd
@@ -274,7 +274,7 @@ def _set_earlier_life_aside(state_dir: Path) -> None:
 def _power_off(environment: Mapping[str, str]) -> bool:
     """True when the machine is being switched off, or is not to be."""
     command = environment.get("RUNS_FLEET_POWER_OFF_COMMAND", "")
-    dry_run = environment.get("RUNS_FLEET_DRY_RUN", "").lower() not in ("", "false", "0", "no")
+    dry_run = environment.get("RUNS_FLEET_DRY_RUN", "").lower() not in ("", *FALSE)
     if not command.strip() or dry_run:
         _say(
             "the instance could not be ended; terminate it by hand in EC2, and see the lines above for why"

@@ -23,12 +23,13 @@ def clean_up(run: RunContext, *, deadline: Deadline) -> int:
         return run.progress.cleaned_up.left
     if run.progress.config is not None:
         delete_parameters(run)
-    sweep_leftovers(run.settings.runner_dir)
     try:
         left = remove_runner(run.settings.runner_dir, deadline=deadline)
     except RunnerDirError as exc:
         warning(log, "clean_up.refused", error=exc)
         left = 1
+    # Last: in the runner's directory, which is gone by now, a job may have left what only looks like a staging.
+    sweep_leftovers(run.settings.runner_dir)
     run.journal.add(CleanedUp(run.journal.now(), left=left))
     event(log, "clean_up.complete", left=left)
     return left

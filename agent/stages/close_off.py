@@ -49,6 +49,8 @@ class ClosedOff:
             SettingsError: the metadata are open to the job, and the settings want no job then.
         """
         self._thread.join(WAIT_SECONDS)
+        if self._thread.is_alive():
+            warning(log, "metadata.open_to_job", why=self._open, mend=MEND)
         if self._open is not None and self._settings.job_may_use_instance_role == "never":
             raise SettingsError(
                 f"the instance metadata cannot be closed to the job: {self._open}", mend=MEND
@@ -74,7 +76,7 @@ class ClosedOff:
             return f"the job runs as {user.name}, the agent's own user"
         try:
             by = close(users_of(user.name, user.uid), self._doors)
-        except OSError as exc:
-            return str(exc)
+        except Exception as exc:  # noqa: BLE001 - whatever it was, it is to be said
+            return str(exc) or type(exc).__name__
         event(log, "metadata.closed_to_job", user=user.name, by=by)
         return None

@@ -15,6 +15,8 @@ from agent.stages.context import RunContext
 
 MAX_DIAGS = 32
 """Of the listener's logs: it begins one at each start and every 8 MB, long before a job can write any."""
+MOST_READS = 2048
+"""A MiB each; what goes on writing faster than it is read must not keep the end."""
 _INTERRUPTED = (JobResult.NONE, JobResult.UNKNOWN, JobResult.CANCELLED, JobResult.ABANDONED)
 
 
@@ -64,9 +66,16 @@ class Following:
                     self.diags.setdefault(name, Tail(self.diag.path / name, folder=self.diag))
 
     def read_to_the_end(self) -> None:
-        while self.read():
-            pass
+        for _ in range(MOST_READS):
+            before = self._offsets()
+            self.read()
+            if self._offsets() == before:
+                break
         self.read(final=True)
+
+    def _offsets(self) -> tuple[int, ...]:
+        """How far everything was read; most of what a runner says has no meaning of its own."""
+        return tuple(tail.offset for tail in (self.output, *self.diags.values()))
 
 
 def conclude(

@@ -112,21 +112,22 @@ def _send_config(run: "RunContext", pipe: Connection) -> None:
     from agent.stages.fetch_config import parameters
 
     read = None
-    with contextlib.suppress(AgentError):
-        read = parameters(run).read()
-    _send(pipe, read if read is not None and read.has_credential else None)
+    with contextlib.closing(pipe):
+        with contextlib.suppress(AgentError):
+            read = parameters(run).read()
+        _send(pipe, read if read is not None and read.has_credential else None)
 
 
 def _send_runner(run: "RunContext", pipe: Connection) -> None:
     from agent.stages.download import download
 
     staged = None
-    with contextlib.suppress(AgentError):
-        staged = download(run, deadline=Deadline.after(run.clock, DOWNLOAD_SECONDS))
-    _send(pipe, staged)
+    with contextlib.closing(pipe):
+        with contextlib.suppress(AgentError):
+            staged = download(run, deadline=Deadline.after(run.clock, DOWNLOAD_SECONDS))
+        _send(pipe, staged)
 
 
 def _send(pipe: Connection, what: object) -> None:
     with contextlib.suppress(OSError):
         pipe.send(what)
-    pipe.close()

@@ -9,8 +9,8 @@ from agent.errors import RegistrationError, RunnerDirError, TokenExpired
 from agent.events import event, warning
 from agent.journal.facts import Registered
 from agent.parameters.runner_config import RunnerConfig
-from agent.runner.commands import configure_command, environment
-from agent.runner.files import registered, write_env, write_jit_files
+from agent.runner.commands import TOKEN_VARIABLE, configure_command, environment
+from agent.runner.files import registered, secrets_on_disk, write_env, write_jit_files
 from agent.runner.process import kill_inside
 from agent.runner.refusal import configure_failure
 from agent.runner.start import run_to_end
@@ -52,6 +52,7 @@ def register(run: RunContext, config: RunnerConfig, *, stop: threading.Event | N
         _configure(run, config, user, stop or run.stop.event)
         how = "token"
     _write_env(run, config, user)
+    run.redactor.add(*secrets_on_disk(run.settings.runner_dir))
     seconds = run.seconds_since(began)
     run.journal.add(Registered(run.journal.now(), how=how, seconds=seconds))
     name = config.name_on(run.instance_id)
@@ -74,7 +75,7 @@ def _configure(
         labels=config.labels,
         group=config.runner_group or None,
     )
-    token = {"ACTIONS_RUNNER_INPUT_TOKEN": config.jit_token.get_secret_value()}
+    token = {TOKEN_VARIABLE: config.jit_token.get_secret_value()}
     exit_code = run_to_end(
         command,
         cwd=settings.runner_dir,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import socket
 import sys
@@ -37,6 +38,8 @@ class OwnApi:
         """
         self._environment = environment
         self._listener = socket.create_server(("127.0.0.1", 0))
+        # The prefetch is a fork: with it the port would stay taken when the API is served by another process after all.
+        os.register_at_fork(after_in_child=self._listener.close)
         self.port: int = self._listener.getsockname()[1]
         self._home = Path(environment["PREFECT_HOME"])
         self._auth = f"agent:{secrets.token_urlsafe(16)}"

@@ -116,6 +116,31 @@ def test_prefect_s_own_server_may_die_in_mid_job_where_it_is_a_process(run: Run)
     assert exit_.seconds_after(played.play.wait_for("instance.terminating")) <= 15
 
 
+NO_MEMORY = """
+import sys
+from pathlib import Path
+
+class Once:
+    def find_spec(self, name, path=None, target=None):
+        mark = Path(__file__).with_name("was-here")
+        if name == "flows.orchestration" and not mark.exists():
+            mark.touch()
+            raise MemoryError
+
+sys.meta_path.insert(0, Once())
+"""
+
+
+def test_a_flow_that_cannot_even_begin_is_started_again(run: Run, tmp_path: Path) -> None:
+    place = tmp_path / "first-life"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(NO_MEMORY)
+    played = run(Script("no memory", runner=job("true"), settings={"PYTHONPATH": str(place)}))
+    played.assert_all_promises_held()
+    assert "MemoryError" in played.play.wait_for("flow.not_begun")
+    assert played.play.wait_for("run.taken_up_again")
+
+
 def test_prefect_s_own_server_that_can_never_start_costs_no_job(run: Run, tmp_path: Path) -> None:
     home = tmp_path / "prefect"
     home.mkdir()

@@ -139,3 +139,22 @@ def test_a_stop_is_seen_while_the_disk_takes_nothing(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         extract_beside(stopped(), tmp_path, owner=None, most_members=100, check=check)
     assert extractors() == []
+
+
+def test_a_disk_that_never_takes_the_last_file_is_a_named_error(tmp_path: Path) -> None:
+    def stalled() -> Iterator[bytes]:
+        yield plain_tar("one")
+        (extractor,) = extractors()
+        extractor.suspend()
+
+    with pytest.raises(RunnerDirError, match=r"did not end within 0\.3 s .* look at the volume"):
+        extract_beside(
+            stalled(), tmp_path, owner=None, most_members=100, check=nothing, end_seconds=0.3
+        )
+    assert extractors() == []
+
+
+def test_nothing_is_imported_from_where_the_archive_is_written(tmp_path: Path) -> None:
+    for name in ("tarfile", "traceback", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
+    assert extracted(pieces(plain_tar("one")), tmp_path) == 1

@@ -1,5 +1,6 @@
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,14 @@ def test_an_empty_directory_made_beforehand_becomes_the_runner(tmp_path: Path) -
 def test_a_name_with_brackets_is_swept_all_the_same(tmp_path: Path) -> None:
     make_staging(tmp_path / "[runner]")
     assert sweep_leftovers(tmp_path / "[runner]") == 1
+
+
+def test_a_staging_too_deep_for_python_does_not_keep_the_sweep(tmp_path: Path) -> None:
+    runner = tmp_path / "actions-runner"
+    runner.mkdir()
+    deep, flat = make_staging(runner), make_staging(runner)
+    subprocess.run(["mkdir", "-p", str(deep / "/".join("a" * 1500))], check=True, timeout=30)
+    assert sweep_leftovers(runner) == 2
+    assert not flat.exists()
+    # pytest's own clean-up stumbles over it as well.
+    subprocess.run(["rm", "-rf", str(deep)], check=True, timeout=30)

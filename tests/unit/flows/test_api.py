@@ -1,6 +1,7 @@
 """Prefect's API server as the flow starts it, and central ones that do not answer."""
 
 import asyncio
+import multiprocessing
 import socket
 import sys
 from collections.abc import Iterator
@@ -149,3 +150,18 @@ def test_a_central_server_that_hangs_is_left_out_within_its_two_seconds(tmp_path
     assert api.own is not None
     assert environment["PREFECT_API_URL"] == api.own.url
     api.own.stop()
+
+
+def test_a_process_that_was_forked_meanwhile_does_not_keep_the_port(
+    environment: dict[str, str],
+) -> None:
+    own = OwnApi(environment, stock=False)
+    fork = multiprocessing.get_context("fork")
+    over = fork.Event()
+    child = fork.Process(target=over.wait)
+    child.start()
+    own.stop()
+    with socket.create_server(("127.0.0.1", own.port)):
+        over.set()
+    child.join()
+    assert child.exitcode == 0

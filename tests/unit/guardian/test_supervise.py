@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.guardian import supervise
 from agent.guardian.limits import Limits
 from agent.guardian.lock import lock
 from agent.guardian.supervise import ended
+from agent.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 SUPERVISE = """
@@ -140,6 +142,17 @@ def test_a_dry_run_is_never_powered_off(tmp_path: Path) -> None:
     }
     result(guardian(tmp_path, "pass", "raise SystemExit(1)", **environment))
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("word", ["", "false", "0", "no", "off", "n", "f", "FALSE", "true", "1", "yes", "on", "y", "t"])  # fmt: skip
+def test_the_guardian_reads_a_dry_run_as_the_settings_do(tmp_path: Path, word: str) -> None:
+    mark = tmp_path / "powered-off"
+    environment = {
+        "RUNS_FLEET_POWER_OFF_COMMAND": f"touch '{mark}'",
+        "RUNS_FLEET_DRY_RUN": word,
+    }
+    assert supervise._power_off(environment)
+    assert mark.exists() is not Settings.from_environment(environment).dry_run
 
 
 def test_a_second_agent_on_the_same_state_changes_nothing(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_a_token_registers_through_config_sh_once(machine: Machine) -> None:
     assert "ACTIONS_CACHE_URL=http://cache\n" in env
     assert run.progress.registered is not None
     assert run.progress.registered.how == "token"
+    assert run.redactor.mask("the key is standin-private-key") == "the key is ***"
 
 
 def test_a_jit_config_is_nothing_but_files(machine: Machine) -> None:
