@@ -1,7 +1,7 @@
 """Prefect's API server as the flow starts it, and central ones that do not answer."""
 
 import asyncio
-import multiprocessing
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -156,12 +156,20 @@ def test_a_process_that_was_forked_meanwhile_does_not_keep_the_port(
     environment: dict[str, str],
 ) -> None:
     own = OwnApi(environment, stock=False)
-    fork = multiprocessing.get_context("fork")
-    over = fork.Event()
-    child = fork.Process(target=over.wait)
-    child.start()
-    own.stop()
-    with socket.create_server(("127.0.0.1", own.port)):
-        over.set()
-    child.join()
-    assert child.exitcode == 0
+    waits, over = os.pipe()
+    up, says_up = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(over)
+        os.write(says_up, b"x")
+        os.read(waits, 1)
+        os._exit(0)
+    try:
+        assert os.read(up, 1) == b"x"
+        own._listener.close()
+        socket.create_server(("127.0.0.1", own.port)).close()
+    finally:
+        os.close(over)
+        os.waitpid(child, 0)
+        for end in (waits, up, says_up):
+            os.close(end)
