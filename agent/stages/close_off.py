@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AT_IT = "the firewall's program does not end"
 WAIT_SECONDS = 15.0
 """Longer than the programs that put the rules up may take."""
 MEND = (
@@ -38,7 +39,7 @@ class ClosedOff:
             *metadata_doors(run.environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")),
             *(Door("127.0.0.1", port) for port in ports),
         )
-        self._open: str | None = "the firewall's program does not end"
+        self._open: str | None = AT_IT
         self._thread = threading.Thread(target=self._work, name="close-off", daemon=True)
         self._thread.start()
 
@@ -50,7 +51,7 @@ class ClosedOff:
         """
         self._thread.join(WAIT_SECONDS)
         if self._thread.is_alive():
-            warning(log, "metadata.open_to_job", why=self._open, mend=MEND)
+            warning(log, "metadata.open_to_job", why=AT_IT, mend=MEND)
         if self._open is not None and self._settings.job_may_use_instance_role == "never":
             raise SettingsError(
                 f"the instance metadata cannot be closed to the job: {self._open}", mend=MEND
